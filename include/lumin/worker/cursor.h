@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: MIT
+// The cursor of one partition: where it stands in the command stream, and what to do about all that can go wrong there.
+// A pure state machine: inputs in, actions out; no socket, no clock. Keeps guarantees 4 (order of the stream) and 9
+// (nothing that the stream still holds is skipped in silence). Rules and traps: DESIGN section 5, "The cursor".
+//
+//   DETACHED --ATTACH--> CHECKING --(position compared)--> CREATING --(consumer made)--> READING
+//      any of these three --(error, gap, silence, ...)--> DISTURBED --ATTACH--> CHECKING
+//
+// The lane sends ATTACH when no batch holds a message of the partition and its queue for the partition is empty, with
+// the committed position; so "taken but not committed" never survives an attach.
+#pragma once
+
+#include "lumin/base/span.h"
+
+struct stream_position {
+  uint64_t seq;  // 0: nothing read yet
+  int64_t ts_ns; // timestamp of the message with this sequence
+};
+
+enum cursor_state { CURSOR_DETACHED, CURSOR_CHECKING, CURSOR_CREATING, CURSOR_READING, CURSOR_DISTURBED };
+
+struct cursor_limits {
+  uint32_t pull_batch;         // messages a pull request asks for
+  uint32_t buffer;             // messages taken but not committed, plus asked for, at most
+  int64_t heartbeat_ns;        // what the pull requests ask of the server
+  int64_t expires_ns;          // of a pull request
+  int64_t reply_timeout_ns;    // for a question to the JetStream API
+  int64_t advance_interval_ns; // an idle partition moves on at most this often
+  int64_t inspect_interval_ns; // how often CONSUMER.INFO is asked
+};
+
+#define CURSOR_PULLS 4 // pull requests open at once, at most
+
+struct cursor {
+  // private; zeroed by cursor_init, looked at by nobody else but through the functions below
+  struct cursor_limits limits;
+  enum cursor_state state;
+  uint64_t generation; // grows with every attach; names the consumer, and is echoed in every input about it
+  // ... the implementer's fields
+  struct cursor_private {
+    struct stream_position position; // as told by ATTACH and COMMITTED
+    uint64_t committed_seq;          // position.seq, or what counts as committed after the stream was made anew
+    uint64_t start_seq;
+    uint64_t last_stream_seq;   // last taken
+    uint64_t last_consumer_seq; // last taken
+    uint32_t buffered;          // taken, not yet committed
+    struct {
+      uint64_t id;
+      uint32_t left;
+    } pulls[CURSOR_PULLS]; // oldest first
+    uint32_t pull_count;
+    uint64_t next_pull_id;
+    int64_t heard_ns;       // last sign of life of the consumer
+    int64_t asked_ns;       // when the open question was asked; 0: none is open
+    int64_t advanced_ns;    // last ADVANCE
+    int64_t inspected_ns;   // last CONSUMER.INFO question
+    uint64_t ahead_seq;     // CONSUMER.INFO said this was delivered, above what was taken; 0: no suspicion
+    int64_t ahead_since_ns; // since when
+    uint64_t advance_seq;   // candidate whose timestamp is being asked for; 0: none
+    uint64_t info_first;
+    uint64_t info_last;
+    int step; // within CHECKING
+  } p;
+};
+
+enum cursor_input_kind {
+  CURSOR_IN_ATTACH,           // position
+  CURSOR_IN_STREAM_INFO,      // first_seq, last_seq
+  CURSOR_IN_STREAM_MESSAGE,   // seq, ts_ns: the answer to ASK_MESSAGE
+  CURSOR_IN_NO_MESSAGE,       // seq: there is none (404, err_code 10037)
+  CURSOR_IN_CONSUMER_CREATED, // -
+  CURSOR_IN_CONSUMER_INFO,    // consumer_seq: the last delivered one
+  CURSOR_IN_API_ERROR,        // any question of this generation was answered with an error
+  CURSOR_IN_MESSAGE,          // seq, ts_ns, consumer_seq
+  CURSOR_IN_HEARTBEAT,        // consumer_seq = Nats-Last-Consumer, seq = Nats-Last-Stream; pull_id
+  CURSOR_IN_PULL_ENDED,       // pull_id: 404, 408, or a 409 that only ends the request (max bytes, max waiting)
+  CURSOR_IN_CONSUMER_GONE,    // 409 Consumer Deleted, Leadership Change, 503 no responders, ...
+  CURSOR_IN_COMMITTED,        // position, count: so many taken messages are committed up to there
+  CURSOR_IN_TIMER,            // -
+  CURSOR_IN_DETACH,           // the partition is given up or lost
+};
+
+struct cursor_input {
+  enum cursor_input_kind kind;
+  int64_t now_ns;      // monotonic; on every input
+  uint64_t generation; // on every input that comes from the server: of the consumer or question it belongs to
+  uint64_t seq;
+  int64_t ts_ns;
+  uint64_t consumer_seq;
+  uint64_t pull_id;
+  uint64_t first_seq;
+  uint64_t last_seq;
+  struct stream_position position;
+  uint32_t count;
+};
+
+enum cursor_action_kind {
+  CURSOR_DO_ASK_STREAM_INFO,
+  CURSOR_DO_ASK_MESSAGE,      // seq
+  CURSOR_DO_CREATE_CONSUMER,  // seq: start sequence
+  CURSOR_DO_DELETE_CONSUMER,  // generation: of the consumer to throw away
+  CURSOR_DO_ASK_CONSUMER_INFO,
+  CURSOR_DO_PULL,             // pull_id, count
+  CURSOR_DO_TAKE,             // the message of this input is the next one: queue it
+  CURSOR_DO_ADVANCE,          // position: nothing for this partition up to there; write it some time
+  CURSOR_DO_REPORT_ANEW,      // text: the stream was lost, made anew or shortened; reading starts at seq
+  CURSOR_DO_REPORT_LOST,      // seq..last_seq expired unread: record it before the next batch
+  CURSOR_DO_REPORT_DISTURBED, // text: drop the queue and attach again
+};
+
+struct cursor_action {
+  enum cursor_action_kind kind;
+  uint64_t generation;
+  uint64_t seq;
+  uint64_t last_seq;
+  uint64_t pull_id;
+  uint32_t count;
+  struct stream_position position;
+  const char *text; // literal
+};
+
+#define CURSOR_ACTIONS_MAX 8
+struct cursor_actions {
+  struct cursor_action items[CURSOR_ACTIONS_MAX];
+  size_t count;
+};
+
+void cursor_init(struct cursor *cursor, const struct cursor_limits *limits);
+
+// One step. Input of another generation than the current one changes nothing. Overwrites *ret_actions.
+void cursor_step(struct cursor *cursor, const struct cursor_input *input, struct cursor_actions *ret_actions);
+
+// When the next TIMER input is due at the latest; INT64_MAX where none is.
+int64_t cursor_deadline_ns(const struct cursor *cursor);
