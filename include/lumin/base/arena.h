@@ -27,7 +27,8 @@ struct span arena_copy(struct arena *arena, struct span source);
 // printf into the arena (for texts that are small); data is NULL where memory is short.
 struct span arena_printf(struct arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-// Bytes handed out since the last reset, and the limit given at creation.
+// Bytes handed out since the last reset, each piece rounded up to a multiple of 16 (size 0 to 16), and the limit given
+// at creation, which counts the same way.
 size_t arena_used(const struct arena *arena);
 size_t arena_limit(const struct arena *arena);
 

@@ -22,7 +22,7 @@ void uuid_format(const struct uuid *uuid, char ret_text[UUID_TEXT_LEN + 1]);
 static inline bool uuid_equal(const struct uuid *a, const struct uuid *b) { return memcmp(a, b, sizeof *a) == 0; }
 static inline int uuid_compare(const struct uuid *a, const struct uuid *b) { return memcmp(a, b, sizeof *a); }
 bool uuid_is_nil(const struct uuid *uuid);
-uint64_t uuid_hash(const struct uuid *uuid); // for hash tables; not secret
+uint64_t uuid_hash(const struct uuid *uuid); // for hash tables; differs between processes
 
 // Version 5: SHA-1 of the name space and the parts, one after the other.
 LUMIN_MUST_USE enum lumin_status uuid_v5(const struct uuid *name_space, const struct span *parts, size_t count,
