@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: MIT
+// A private nats-server under the configuration of deploy/nats, so that the tests meet the roles and limits that a
+// deployment has.
+import { spawnSync } from "node:child_process";
+import crypto from "node:crypto";
+import fs from "node:fs";
+import net from "node:net";
+import path from "node:path";
+import { connect } from "nats";
+import { Daemon, freePort, repository } from "./processes.mjs";
+
+export const roles = ["gateway", "command_publisher", "event_consumer", "worker", "setup", "operator"];
+
+/** The program, by LUMIN_NATS_SERVER or from the usual places. */
+export const natsProgram = process.env.LUMIN_NATS_SERVER ?? "nats-server";
+
+/** [major, minor, patch] of the server in use. */
+export function natsVersion() {
+  const said = spawnSync(natsProgram, ["--version"], { encoding: "utf8", env: withSbin() }).stdout ?? "";
+  const found = /v?(\d+)\.(\d+)\.(\d+)/.exec(said);
+  if (!found) throw new Error(`${natsProgram} --version says no version: install nats-server or set LUMIN_NATS_SERVER`);
+  return found.slice(1).map(Number);
+}
+
+const withSbin = () => ({ ...process.env, PATH: `${process.env.PATH}:/usr/sbin` });
+
+/** The greeting that the server sends first; the client protocol speaks before it is asked. */
+function greeted(port) {
+  return new Promise((resolve, reject) => {
+    const socket = net.connect(port, "127.0.0.1");
+    socket.setTimeout(1000, () => socket.destroy(new Error("no greeting")));
+    socket.once("data", (bytes) => {
+      socket.destroy();
+      resolve(bytes.toString().startsWith("INFO "));
+    });
+    socket.once("error", reject);
+  });
+}
+
+export class NatsServer extends Daemon {
+  /**
+   * `settings` override lines of server.conf, written as there: { ping_interval: '"1s"', ping_max: 1 }.
+   * `place` is a Place of servers.mjs.
+   */
+  static async start(place, { settings = {}, env = {} } = {}) {
+    const port = await freePort();
+    const folder = place.folder("nats");
+    const server = new NatsServer({
+      name: "nats-server",
+      command: natsProgram,
+      args: ["-c", path.join(folder, "nats.conf")],
+      cwd: folder,
+      log: place.log("nats-server"),
+      user: place.user,
+    });
+    server.port = port;
+    server.place = place;
+    server.folder = folder;
+    server.passwords = Object.fromEntries(roles.map((role) => [role, `p${crypto.randomBytes(12).toString("hex")}`]));
+    server.env = { ...server.environment(), ...env };
+    server.configure(settings);
+    await server.begin();
+    return server;
+  }
+
+  get url() {
+    return `nats://127.0.0.1:${this.port}`;
+  }
+
+  environment() {
+    const passwords = roles.map((role) => [`LUMIN_${role.toUpperCase()}_PASSWORD`, this.passwords[role]]);
+    return {
+      PATH: withSbin().PATH,
+      LUMIN_NATS_LISTEN: `127.0.0.1:${this.port}`,
+      LUMIN_NATS_STORE: JSON.stringify(path.join(this.folder, "store")),
+      ...Object.fromEntries(passwords),
+    };
+  }
+
+  /** Writes the configuration with these overrides; what was overridden before is not kept. */
+  configure(settings) {
+    const source = path.join(repository, "deploy/nats");
+    for (const file of fs.readdirSync(source)) fs.copyFileSync(path.join(source, file), path.join(this.folder, file));
+    const [major, minor] = natsVersion();
+    const base = major > 2 || minor >= 10 ? "server-2.10.conf" : "server.conf";
+    const lines = Object.entries(settings).map(([key, value]) => `${key}: ${value}\n`);
+    fs.writeFileSync(path.join(this.folder, "nats.conf"), `include "${base}"\n${lines.join("")}`);
+    this.place.give(this.folder);
+  }
+
+  /** Starts it, on its port and its files, and waits until it takes clients. */
+  async begin() {
+    this.spawn();
+    await this.ready(() => greeted(this.port));
+  }
+
+  /** Stops it (kill -9 with `hard`), and starts it again on the same port and files. */
+  async restart({ hard = false, settings } = {}) {
+    if (hard) await this.kill();
+    else await this.stop();
+    if (settings) this.configure(settings);
+    await this.begin();
+  }
+
+  /** Removes what JetStream has stored; the server must be stopped. */
+  wipe() {
+    fs.rmSync(path.join(this.folder, "store"), { recursive: true, force: true });
+  }
+
+  /** A client in one of the roles, with the private inbox that the role may listen to. */
+  async connect(role, options = {}) {
+    return connect({
+      servers: this.url,
+      user: role,
+      pass: this.passwords[role],
+      name: `test-${role}`,
+      inboxPrefix: `_INBOX_lumin_${role}`,
+      timeout: 5000,
+      reconnectTimeWait: 100,
+      maxReconnectAttempts: -1,
+      ...options,
+    });
+  }
+}
