@@ -136,10 +136,10 @@ export class Daemon {
 
   /** Waits until `attempt` succeeds, or kills it and throws, with the end of its log; at once where it has ended. */
   async ready(attempt, timeout = 15_000) {
-    let ended = false;
+    let gone = false;
     const check = async () => {
-      ended = !this.alive;
-      return ended || (await attempt());
+      gone = !this.alive;
+      return gone || (await attempt());
     };
     try {
       await eventually(check, { timeout, what: `${this.name} being ready` });
@@ -147,7 +147,8 @@ export class Daemon {
       await this.kill();
       throw new Error(`${error.message} (${error.cause?.message ?? "no answer"}); its log:\n${this.logTail()}`);
     }
-    if (ended) throw new Error(`${this.name} ended (${this.child.exitCode ?? this.child.signalCode}):\n${this.logTail()}`);
+    const end = this.child.exitCode ?? this.child.signalCode;
+    if (gone) throw new Error(`${this.name} ended with ${end}; its log:\n${this.logTail()}`);
   }
 
   logText() {

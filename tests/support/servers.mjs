@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// What an integration test stands on: a private nats-server, PostgreSQL and worker processes, each of which it can kill,
-// stop, continue and restart. Logs stay in build/test/<name>/; data goes when the test is over (LUMIN_KEEP=1 keeps it).
+// What an integration test stands on: a private nats-server, PostgreSQL and worker processes, each of which it can
+// kill, stop, continue and restart. Logs stay in build/test/<name>/; data goes when the test is over, unless
+// LUMIN_KEEP=1.
 //
 //   const rig = await Rig.start(t, { name: "create" });
 //   await rig.setup();
@@ -91,7 +92,10 @@ export class Worker extends Daemon {
 }
 
 export class Rig {
-  /** Starts the servers (`false` leaves one out), and stops everything when the test `t` (its context, or an object with `after`) is over. */
+  /**
+   * Starts the servers (`false` leaves one out), and stops everything when `t` is over: a test's context, or or
+   * `{ after }` of node:test at a file's top level (not in a `before` hook, where `after` means the hook's end).
+   */
   static async start(t, { name, nats = {}, postgres = {} }) {
     const rig = new Rig(new Place(name));
     t.after(() => rig.stop());
@@ -137,8 +141,8 @@ export class Rig {
   /** As `run`, but a failure throws with what the program said. */
   async must(program, args, options) {
     const done = await this.run(program, args, options);
-    if (done.code !== 0) throw new Error(`${program} ${args.join(" ")} ended with ${done.code}:\n${done.stdout}${done.stderr}`);
-    return done;
+    if (done.code === 0) return done;
+    throw new Error(`${program} ${args.join(" ")} ended with ${done.code}:\n${done.stdout}${done.stderr}`);
   }
 
   async setup(options = {}) {

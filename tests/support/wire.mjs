@@ -24,13 +24,15 @@ export const protos = load();
 /** change_email: ChangeEmail. */
 export const messageName = (method) => method.replace(/(^|_)([a-z])/g, (_all, _bar, letter) => letter.toUpperCase());
 
+const camelCase = (name) => name.replace(/_([a-z])/g, (_all, letter) => letter.toUpperCase());
+
 const typeOf = (name) => protos.lookupType(`${prefix}.${name}`);
 
 /** Bytes of a message by its short name; a field that the proto lacks is a mistake of the test. */
 export function encode(name, fields = {}) {
   const type = typeOf(name);
   const known = new Set(type.fieldsArray.map((field) => field.name));
-  const camel = Object.entries(fields).map(([key, value]) => [key.replace(/_([a-z])/g, (_all, c) => c.toUpperCase()), value]);
+  const camel = Object.entries(fields).map(([key, value]) => [camelCase(key), value]);
   for (const [key] of camel) if (!known.has(key)) throw new Error(`${name} has no field ${key}`);
   return type.encode(type.fromObject(Object.fromEntries(camel))).finish();
 }
@@ -71,7 +73,8 @@ export async function request(nc, method, message = {}, { userId, headers = {}, 
 /** An asynchronous command; returns the PubAck. */
 export async function publishCommand(nc, method, userId, message = {}, headers = {}) {
   const payload = message instanceof Uint8Array ? message : encode(messageName(method), { userId, ...message });
-  return nc.jetstream().publish(commandSubject(method, userId), payload, { headers: headersOf(headers), timeout: 5000 });
+  const options = { headers: headersOf(headers), timeout: 5000 };
+  return nc.jetstream().publish(commandSubject(method, userId), payload, options);
 }
 
 /** A request to JetStream's API, raw, so that no client's idea of a configuration gets between; throws its error. */
