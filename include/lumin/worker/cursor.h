@@ -6,8 +6,9 @@
 //   DETACHED --ATTACH--> CHECKING --(position compared)--> CREATING --(consumer made)--> READING
 //      any of these three --(error, gap, silence, ...)--> DISTURBED --ATTACH--> CHECKING
 //
-// The lane sends ATTACH when no batch holds a message of the partition and its queue for the partition is empty, with
-// the committed position; so "taken but not committed" never survives an attach.
+// The lane sends ATTACH when no batch holds a message of the partition, its queue for the partition is empty and no
+// write of its position is under way, with the committed position; so "taken but not committed" never survives an
+// attach. It hands over what has arrived before it sends TIMER: time spent waiting in the lane would look like silence.
 #pragma once
 
 #include "lumin/base/span.h"
@@ -20,46 +21,65 @@ struct stream_position {
 enum cursor_state { CURSOR_DETACHED, CURSOR_CHECKING, CURSOR_CREATING, CURSOR_READING, CURSOR_DISTURBED };
 
 struct cursor_limits {
-  uint32_t pull_batch;         // messages a pull request asks for
+  uint32_t pull_batch;         // messages a pull request asks for, at least 1
   uint32_t buffer;             // messages taken but not committed, plus asked for, at most
   int64_t heartbeat_ns;        // what the pull requests ask of the server
-  int64_t expires_ns;          // of a pull request
+  int64_t expires_ns;          // of a pull request: at least twice heartbeat_ns (the server wants that too)
   int64_t reply_timeout_ns;    // for a question to the JetStream API
   int64_t advance_interval_ns; // an idle partition moves on at most this often
-  int64_t inspect_interval_ns; // how often CONSUMER.INFO is asked
+  int64_t inspect_interval_ns; // how often STREAM.INFO and CONSUMER.INFO are asked
 };
 
 #define CURSOR_PULLS 4 // pull requests open at once, at most
+
+// One question to the JetStream API is open at a time.
+enum cursor_question {
+  CURSOR_ASKED_NOTHING,
+  CURSOR_ASKED_STREAM,
+  CURSOR_ASKED_MESSAGE,
+  CURSOR_ASKED_CREATE,
+  CURSOR_ASKED_CONSUMER,
+};
 
 struct cursor {
   // private; zeroed by cursor_init, looked at by nobody else but through the functions below
   struct cursor_limits limits;
   enum cursor_state state;
   uint64_t generation; // grows with every attach; names the consumer, and is echoed in every input about it
-  // ... the implementer's fields
   struct cursor_private {
     struct stream_position position; // as told by ATTACH and COMMITTED
+    bool consumer;                   // one of this generation may exist on the server
     uint64_t committed_seq;          // position.seq, or what counts as committed after the stream was made anew
-    uint64_t start_seq;
-    uint64_t last_stream_seq;   // last taken
-    uint64_t last_consumer_seq; // last taken
-    uint32_t buffered;          // taken, not yet committed
-    struct {
+    uint64_t floor_seq;              // nothing of the partition is to come up to here: taken, or known to be absent
+    uint64_t last_consumer_seq;      // last taken
+    uint32_t buffered;               // taken, not yet committed
+
+    enum cursor_question question;
+    int64_t asked_ns;
+    uint64_t asked_seq;          // of the message asked for
+    uint64_t asked_floor_seq;    // floor_seq and last_consumer_seq when the question was asked: what arrives before
+    uint64_t asked_consumer_seq; // the answer may be newer than the answer
+
+    uint64_t info_first; // within CHECKING: the stream as last told
+    uint64_t info_last;
+    uint64_t missing_seq; // the message last found missing; 0: none
+    uint32_t missing_count;
+
+    struct cursor_pull {
       uint64_t id;
       uint32_t left;
+      int64_t asked_ns;
     } pulls[CURSOR_PULLS]; // oldest first
     uint32_t pull_count;
-    uint64_t next_pull_id;
+    uint64_t last_pull_id;
+    uint32_t barren;   // pull requests ended in a row without a message or a heartbeat between
+    int64_t resume_ns; // no pull request before this; 0: no pause
+
     int64_t heard_ns;       // last sign of life of the consumer
-    int64_t asked_ns;       // when the open question was asked; 0: none is open
     int64_t advanced_ns;    // last ADVANCE
-    int64_t inspected_ns;   // last CONSUMER.INFO question
+    int64_t inspected_ns;   // start of the last inspection
     uint64_t ahead_seq;     // CONSUMER.INFO said this was delivered, above what was taken; 0: no suspicion
     int64_t ahead_since_ns; // since when
-    uint64_t advance_seq;   // candidate whose timestamp is being asked for; 0: none
-    uint64_t info_first;
-    uint64_t info_last;
-    int step; // within CHECKING
   } p;
 };
 
@@ -71,8 +91,8 @@ enum cursor_input_kind {
   CURSOR_IN_CONSUMER_CREATED, // -
   CURSOR_IN_CONSUMER_INFO,    // consumer_seq: the last delivered one
   CURSOR_IN_API_ERROR,        // any question of this generation was answered with an error
-  CURSOR_IN_MESSAGE,          // seq, ts_ns, consumer_seq
-  CURSOR_IN_HEARTBEAT,        // consumer_seq = Nats-Last-Consumer, seq = Nats-Last-Stream; pull_id
+  CURSOR_IN_MESSAGE,          // seq, ts_ns, consumer_seq; pull_id of the request it answers, 0 where not known
+  CURSOR_IN_HEARTBEAT,        // consumer_seq = Nats-Last-Consumer, seq = Nats-Last-Stream
   CURSOR_IN_PULL_ENDED,       // pull_id: 404, 408, or a 409 that only ends the request (max bytes, max waiting)
   CURSOR_IN_CONSUMER_GONE,    // 409 Consumer Deleted, Leadership Change, 503 no responders, ...
   CURSOR_IN_COMMITTED,        // position, count: so many taken messages are committed up to there
@@ -95,16 +115,16 @@ struct cursor_input {
 };
 
 enum cursor_action_kind {
-  CURSOR_DO_ASK_STREAM_INFO,
-  CURSOR_DO_ASK_MESSAGE,      // seq
-  CURSOR_DO_CREATE_CONSUMER,  // seq: start sequence
-  CURSOR_DO_DELETE_CONSUMER,  // generation: of the consumer to throw away
+  CURSOR_DO_ASK_STREAM_INFO, // while CHECKING, and at each inspection while READING
+  CURSOR_DO_ASK_MESSAGE,     // seq
+  CURSOR_DO_CREATE_CONSUMER, // seq: start sequence
+  CURSOR_DO_DELETE_CONSUMER, // generation: of the consumer to throw away
   CURSOR_DO_ASK_CONSUMER_INFO,
   CURSOR_DO_PULL,             // pull_id, count
   CURSOR_DO_TAKE,             // the message of this input is the next one: queue it
-  CURSOR_DO_ADVANCE,          // position: nothing for this partition up to there; write it some time
+  CURSOR_DO_ADVANCE,          // position: nothing for this partition up to there; write it some time, then COMMITTED, 0
   CURSOR_DO_REPORT_ANEW,      // text: the stream was lost, made anew or shortened; reading starts at seq
-  CURSOR_DO_REPORT_LOST,      // seq..last_seq expired unread: record it before the next batch
+  CURSOR_DO_REPORT_LOST,      // seq..last_seq expired unread: record it before the next batch (CHECKING and READING)
   CURSOR_DO_REPORT_DISTURBED, // text: drop the queue and attach again
 };
 
@@ -130,5 +150,5 @@ void cursor_init(struct cursor *cursor, const struct cursor_limits *limits);
 // One step. Input of another generation than the current one changes nothing. Overwrites *ret_actions.
 void cursor_step(struct cursor *cursor, const struct cursor_input *input, struct cursor_actions *ret_actions);
 
-// When the next TIMER input is due at the latest; INT64_MAX where none is.
+// The next moment at which a TIMER input has an effect; INT64_MAX where there is none.
 int64_t cursor_deadline_ns(const struct cursor *cursor);

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
-// The relay of a lane: brings committed events onto the event stream, each exactly once and each user's in version order
-// (guarantee 8). A pure state machine over a port: it decides what is published when, and with which care; bytes,
+// The relay of a lane: brings committed events onto the event stream, each exactly once and each user's in version
+// order (guarantee 8). A pure state machine over a port: it decides what is published when, and with which care; bytes,
 // subjects and sockets are the port's.
 //
-// At most one event of a user is unacknowledged. A partition's prefix is the highest position up to which every event is
-// acknowledged. A first, fresh publish relies on the message id. A repeat, an event read back from the table, and one
-// committed longer ago than `careful_after_ns` first asks for the last message of its subject: where that carries the
-// user's version or a later one, the event is stored; else it is published with that message's sequence as
+// At most one event of a user is unacknowledged. A partition's prefix is the highest position up to which every event
+// is acknowledged. A first, fresh publish relies on the message id. A repeat, an event read back from the table, and
+// one committed longer ago than `careful_after_ns` first asks for the last message of its subject: where that carries
+// the user's version or a later one, the event is stored; else it is published with that message's sequence as
 // Nats-Expected-Last-Subject-Sequence (0 where there is none), which the server checks.
 #pragma once
 
@@ -14,8 +14,8 @@
 
 struct relay_entry {
   struct uuid user_id;
-  uint64_t version;     // the user's
-  uint64_t position;    // in its partition, dense
+  uint64_t version;  // the user's
+  uint64_t position; // in its partition, dense
   uint16_t partition;
   bool careful;         // read back from the table: ask before the first publish
   int64_t committed_ns; // monotonic
@@ -46,7 +46,8 @@ struct relay_limits {
 
 struct relay;
 
-struct relay *relay_create(const struct relay_limits *limits, const struct relay_port *port); // NULL: no memory
+// Allocates by the limits, not by what arrives. NULL: no memory, or a limit of zero.
+struct relay *relay_create(const struct relay_limits *limits, const struct relay_port *port);
 void relay_destroy(struct relay *relay); // releases what it holds; NULL is fine
 
 // Opens a partition whose events up to `position` are on the stream.
@@ -55,17 +56,22 @@ void relay_open(struct relay *relay, uint16_t partition, uint64_t position);
 void relay_close(struct relay *relay, uint16_t partition);
 
 // Takes the next event of an open partition; its position must be the last pushed (or opened) plus one.
-// RESOURCE_EXHAUSTED where a limit is reached, and nothing is taken: the caller reads it back from the table later.
+// RESOURCE_EXHAUSTED where a limit is reached, or where the partition is four times `entries` ahead of its prefix, and
+// nothing is taken: the caller reads it back from the table later. INTERNAL: not open, not the next position, or not
+// above the version that the user's last held entry has.
 LUMIN_MUST_USE enum lumin_status relay_push(struct relay *relay, const struct relay_entry *entry);
 // Counts a position as relayed without publishing it: it is known to be on the stream. Same order as relay_push.
 LUMIN_MUST_USE enum lumin_status relay_skip(struct relay *relay, uint16_t partition, uint64_t position);
 
-// Publishes what may be published now: called after pushes, and at the latest at relay_deadline_ns.
+// Publishes what may be published now, in push order: called after pushes and answers, and at the latest at
+// relay_deadline_ns. After a failure of the port nothing more is sent for `backoff_ns`.
 void relay_run(struct relay *relay, int64_t now_ns);
 
 // Answers, by the token given to the port; a token that is not (or no longer) open is ignored and gives false.
+// A duplicate's PubAck proves nothing: the stream is asked.
 bool relay_acknowledged(struct relay *relay, uint64_t token, uint64_t stream_seq, bool duplicate, int64_t now_ns);
 // `wrong_last`: err_code 10071 or 10164, the expectation failed. Both lead to care, then another try after backoff.
+// A question that could not be answered (no responders, an API error) is refused in the same way.
 bool relay_refused(struct relay *relay, uint64_t token, bool wrong_last, int64_t now_ns);
 bool relay_last_found(struct relay *relay, uint64_t token, uint64_t stream_seq, uint64_t version, int64_t now_ns);
 bool relay_last_missing(struct relay *relay, uint64_t token, int64_t now_ns);
@@ -73,13 +79,16 @@ bool relay_last_missing(struct relay *relay, uint64_t token, int64_t now_ns);
 // The connection is gone: everything unanswered is to be sent again, with care, once relay_run is called.
 void relay_disconnected(struct relay *relay);
 
-uint64_t relay_prefix(const struct relay *relay, uint16_t partition);   // acknowledged without gap up to there
-uint64_t relay_pushed(const struct relay *relay, uint16_t partition);   // the highest position taken
-uint64_t relay_highest_seq(const struct relay *relay);                  // highest stream sequence of any PubAck; 0: none
-uint32_t relay_held(const struct relay *relay);                         // entries not yet released, of all partitions
-uint64_t relay_sends(const struct relay *relay, uint16_t partition);    // counts publishes; for "nothing sent since"
-int64_t relay_deadline_ns(const struct relay *relay);                   // INT64_MAX where no timer runs
+uint64_t relay_prefix(const struct relay *relay, uint16_t partition); // acknowledged without gap up to there
+uint64_t relay_pushed(const struct relay *relay, uint16_t partition); // the highest position taken
+uint64_t
+relay_highest_seq(const struct relay *relay);   // highest sequence of a PubAck (no duplicate's) or a message found
+uint32_t relay_held(const struct relay *relay); // entries not yet released, of all partitions
+uint64_t relay_sends(const struct relay *relay, uint16_t partition); // counts publishes; for "nothing sent since"
+int64_t relay_deadline_ns(const struct relay *relay);                // INT64_MAX: no timer runs; 0: run at once
 
+// An entry ends as one `acknowledged` (by its PubAck) or one `found_stored` (by a question). `refused` is without
+// `wrong_last`; `timeouts` are of publishes and questions.
 struct relay_counters {
   uint64_t published, acknowledged, duplicates, refused, wrong_last, found_stored, timeouts;
 };

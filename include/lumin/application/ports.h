@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT
+// What the pipeline asks of the world, as small tables of functions; infrastructure fills them.
+#pragma once
+
+#include "lumin/application/message.h"
+
+// Bytes and their meaning.
+struct codec_port {
+  void *self;
+  // Unpacks a request within a budget of the arena's memory. Bad bytes, UTF-8 or NULs: INVALID_ARGUMENT with a refusal.
+  enum lumin_status (*decode)(void *self, const struct method *method, struct span payload, bool json,
+                              struct arena *arena, const ProtobufCMessage **ret_message, struct refusal *ret_refusal);
+  // The hash of method, user id, expected version and the decoded message in canonical form (guarantee 2).
+  enum lumin_status (*hash_content)(void *self, const struct command *command, struct arena *arena,
+                                    uint8_t ret_hash[CONTENT_HASH_LEN]);
+  // The event's protobuf body.
+  enum lumin_status (*encode_event)(void *self, const struct event *event, struct arena *arena, struct span *ret_body);
+};
+
+// Kinds of identifiers, as stored.
+enum identifier_kind { IDENTIFIER_EMAIL = 1, IDENTIFIER_PHONE = 2 };
+
+struct identifier {
+  enum identifier_kind kind;
+  struct span key;
+  struct uuid user_id;
+};
+
+struct load_request {
+  const struct uuid *users;
+  size_t user_count;
+  const struct identifier *keys; // user_id is not looked at
+  size_t key_count;
+  const struct uuid *commands;
+  size_t command_count;
+};
+
+// Rows that exist, in any order, in the arena of the call.
+struct load_result {
+  struct user *users;
+  size_t user_count;
+  struct identifier *identifiers;
+  size_t identifier_count;
+  struct outcome *outcomes;
+  size_t outcome_count;
+};
+
+// One partition's part in a batch: the fence's row.
+struct partition_mark {
+  uint16_t partition;
+  uint64_t epoch;
+  uint64_t old_seq;
+  int64_t old_ts_ns;
+  uint64_t new_seq;
+  int64_t new_ts_ns;
+  uint64_t event_position;
+  uint64_t relayed_position;
+  uint64_t event_stream_seq;
+  int64_t event_stream_ts_ns;
+  uint64_t dead_position;
+  uint64_t dead_relayed;
+};
+
+struct new_event {
+  const struct command *command;
+  struct uuid user_id;
+  struct event event;
+  uint16_t partition;
+  uint64_t position;
+  struct span body;
+};
+
+struct changed_user {
+  uint64_t old_version; // 0: a new row
+  const struct user *user;
+};
+
+struct dead_command {
+  const struct command *command;
+  uint64_t dead_position;
+};
+
+// All that one transaction writes.
+struct record {
+  const struct partition_mark *marks;
+  size_t mark_count;
+  const struct new_event *events;
+  size_t event_count;
+  const struct changed_user *users; // sorted by id
+  size_t user_count;
+  const struct identifier *released; // sorted by kind and key
+  size_t released_count;
+  const struct identifier *claimed; // sorted by kind and key
+  size_t claimed_count;
+  const struct command *const *outcomes; // sorted by command id
+  size_t outcome_count;
+  const struct dead_command *dead;
+  size_t dead_count;
+};
+
+// The database, for one lane. Both calls return when the answer is there; the lane's loop turns meanwhile.
+struct store_port {
+  void *self;
+  enum lumin_status (*load)(void *self, const struct load_request *request, struct arena *arena,
+                            struct load_result *ret_result);
+  // OK: committed. NOT_OWNER, POSITION_MOVED, CONFLICT, DEADLOCK, VERSION_TAKEN, BAD_DATA, RETRY: not committed.
+  // CONNECTION_LOST: in doubt; the caller finds out by retaking its partitions.
+  enum lumin_status (*record)(void *self, const struct record *record, struct arena *arena);
+};

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+// A connection to NATS that lives on its owner's loop: one thread reads, handles and writes; what is published in a turn
+// leaves together at its end. It never reconnects: nats.c's reconnect buffer would send stale messages, so a lost link is
+// closed and a new one opened.
+#pragma once
+
+#include <nats/nats.h>
+
+#include "lumin/infrastructure/loop/loop.h"
+
+struct link;
+
+struct link_options {
+  const char *url; // comma-separated servers
+  const char *name;
+  const char *user, *password, *creds, *nkey, *ca, *cert, *key; // NULL or "": not used
+  const char *inbox_prefix;
+  int64_t timeout_ns;
+};
+
+// Connects, within the timeout. RETRY where no server could be reached or refused us; `ret_error` (may be NULL) then
+// says why, in nats.c's words.
+LUMIN_MUST_USE enum lumin_status link_open(struct loop *loop, const struct link_options *options,
+                                           struct link **ret_link, const char **ret_error);
+void link_close(struct link *link); // NULL is fine; its subscriptions die with it
+
+bool link_is_alive(const struct link *link);
+natsConnection *link_connection(struct link *link);
+
+// "<inbox prefix>.<token>": unguessable, this link's own.
+struct span link_inbox(const struct link *link);
+// The server's payload limit in bytes, and its version ("2.9.10").
+int64_t link_max_payload(struct link *link);
+
+// A subscription that is read by link_next; `queue` NULL: none. It dies with the link.
+LUMIN_MUST_USE enum lumin_status link_subscribe(struct link *link, const char *subject, const char *queue,
+                                                natsSubscription **ret_subscription);
+void link_unsubscribe(natsSubscription *subscription);
+// The next message that is here, or NULL. Freed by natsMsg_Destroy.
+natsMsg *link_next(natsSubscription *subscription);
+
+// CONNECTION_LOST where the link is dead; nothing is buffered then. `reply` may be empty. Subject and reply must be
+// NUL-terminated behind their length (arena_copy, arena_printf and literals are).
+LUMIN_MUST_USE enum lumin_status link_publish(struct link *link, struct span subject, struct span reply,
+                                              struct span payload);
+
+struct link_header {
+  const char *name;
+  struct span value; // NUL-terminated behind its length
+};
+LUMIN_MUST_USE enum lumin_status link_publish_headers(struct link *link, struct span subject, struct span reply,
+                                                      struct span payload, const struct link_header *headers,
+                                                      size_t header_count);
+
+// A header's value, or empty. Valid as long as the message.
+struct span link_header_get(natsMsg *message, const char *name);
+// The message's status ("100", "404", "503" ...) as a number, 0 where it carries none.
+int link_status_get(natsMsg *message);

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MIT
+// The dispatch table, expanded from catalog.def.
+#include "lumin/application/catalog.h"
+
+#include "lumin/user/v1/commands.pb-c.h"
+#include "lumin/user/v1/queries.pb-c.h"
+#include "lumin/user/v1/types.pb-c.h"
+
+// protobuf-c names a descriptor by its message in snake case, which for a request is the method's own name.
+#define DESCRIPTOR(snake) (&lumin__user__v1__##snake##__descriptor)
+#define REPLY_User DESCRIPTOR(user)
+#define REPLY_Outcome DESCRIPTOR(outcome)
+
+const struct method methods[METHOD_COUNT] = {
+#define COMMAND(snake, Request, rule, text)                                                                            \
+  [METHOD_##snake] = {.id = METHOD_##snake,                                                                            \
+                      .name = #snake,                                                                                  \
+                      .kind = METHOD_COMMAND,                                                                          \
+                      .request = DESCRIPTOR(snake),                                                                    \
+                      .reply = REPLY_Outcome,                                                                          \
+                      .user = (rule),                                                                                  \
+                      .decide = command_##snake,                                                                       \
+                      .summary = (text)},
+#define QUERY(snake, Request, Reply, text)                                                                             \
+  [METHOD_##snake] = {.id = METHOD_##snake,                                                                            \
+                      .name = #snake,                                                                                  \
+                      .kind = METHOD_QUERY,                                                                            \
+                      .request = DESCRIPTOR(snake),                                                                    \
+                      .reply = REPLY_##Reply,                                                                          \
+                      .summary = (text)},
+#include "lumin/application/catalog.def"
+#undef COMMAND
+#undef QUERY
+};
+
+const struct method *method_find(struct span name) {
+  for (size_t i = 0; i < METHOD_COUNT; i++) {
+    if (span_equal(name, span_from_text(methods[i].name))) {
+      return &methods[i];
+    }
+  }
+  return NULL;
+}

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: MIT
+// Who holds which e-mail and phone while a batch is decided. Keeps guarantee 7 together with the primary key of the
+// identifiers table: a key that nobody in the batch knows about is assumed to be free, and the insert decides. A refusal,
+// though, needs a row that was read for this batch: another lane may have freed the key since.
+#include "batch.h"
+
+static const struct uuid nobody = {{0}};
+
+static uint32_t claim_hash(enum identifier_kind kind, struct span key) {
+  uint32_t hash = 2166136261U ^ (uint32_t)kind;
+  for (size_t i = 0; i < key.len; i++) {
+    hash = (hash ^ (uint8_t)key.data[i]) * 16777619U;
+  }
+  return hash ^ (hash >> 15);
+}
+
+static struct claim *claim_get(struct batch *batch, enum identifier_kind kind, struct span key) {
+  struct claims *claims = &batch->claims;
+  struct claim **slot = &claims->slots[claim_hash(kind, key) & (claims->slot_count - 1)];
+  for (struct claim *claim = *slot; claim != NULL; claim = claim->next) {
+    if (claim->kind == kind && span_equal(claim->key, key)) {
+      return claim;
+    }
+  }
+  struct claim *claim = claims->count < claims->limit ? ARENA_NEW(batch->arena, struct claim) : NULL;
+  if (claim != NULL) {
+    *claim = (struct claim){.kind = kind, .key = key, .next = *slot};
+    *slot = claim;
+    claims->all[claims->count++] = claim;
+  }
+  return claim;
+}
+
+// What was read for this batch: keys that were asked about and have no row are free.
+static enum lumin_status claims_seed(struct batch *batch) {
+  for (size_t i = 0; i < batch->keys_asked_count; i++) {
+    struct claim *claim = claim_get(batch, batch->keys_asked[i].kind, batch->keys_asked[i].key);
+    if (claim == NULL) {
+      return LUMIN_NO_MEMORY;
+    }
+    claim->known = true;
+  }
+  for (size_t i = 0; i < batch->loaded.identifier_count; i++) {
+    const struct identifier *row = &batch->loaded.identifiers[i];
+    struct claim *claim = claim_get(batch, row->kind, row->key);
+    if (claim == NULL) {
+      return LUMIN_NO_MEMORY;
+    }
+    claim->known = true;
+    claim->before = claim->now = row->user_id;
+  }
+  return LUMIN_OK;
+}
+
+enum lumin_status claims_init(struct batch *batch) {
+  // Each event moves at most two keys in and two out.
+  size_t limit = 4 * batch->event_limit + batch->keys_asked_count + batch->loaded.identifier_count;
+  struct claims claims = {.slot_count = 64, .limit = limit};
+  while (claims.slot_count < limit) {
+    claims.slot_count *= 2;
+  }
+  claims.slots = ARENA_ARRAY(batch->arena, claims.slot_count, struct claim *);
+  claims.all = ARENA_ARRAY(batch->arena, limit, struct claim *);
+  if (claims.slots == NULL || claims.all == NULL) {
+    return LUMIN_NO_MEMORY;
+  }
+  batch->claims = claims;
+  return claims_seed(batch);
+}
+
+static enum lumin_status claim_take(struct batch *batch, enum identifier_kind kind, struct span key,
+                                    const struct uuid *user_id) {
+  struct claim *claim = claim_get(batch, kind, key);
+  if (claim == NULL) {
+    return LUMIN_NO_MEMORY;
+  }
+  if (!uuid_is_nil(&claim->now) && !uuid_equal(&claim->now, user_id)) {
+    return kind == IDENTIFIER_EMAIL ? LUMIN_EMAIL_TAKEN : LUMIN_PHONE_TAKEN;
+  }
+  claim->now = *user_id;
+  return LUMIN_OK;
+}
+
+// The holder's own state says that it holds the key; so does the table, since both are written together.
+static enum lumin_status claim_give(struct batch *batch, enum identifier_kind kind, struct span key,
+                                    const struct uuid *user_id) {
+  struct claim *claim = claim_get(batch, kind, key);
+  if (claim == NULL) {
+    return LUMIN_NO_MEMORY;
+  }
+  if (!claim->known && uuid_is_nil(&claim->now)) {
+    claim->known = true;
+    claim->before = *user_id;
+  }
+  claim->now = nobody;
+  return LUMIN_OK;
+}
+
+static enum lumin_status claim_refuse(struct refusal *ret_refusal, enum lumin_status reason) {
+  if (reason == LUMIN_EMAIL_TAKEN) {
+    (void)refuse(ret_refusal, reason, "another user has this e-mail address");
+    ret_refusal->field = SPAN_LITERAL("email");
+    ret_refusal->allowed = SPAN_LITERAL("an address that no other user has");
+  } else if (reason == LUMIN_PHONE_TAKEN) {
+    (void)refuse(ret_refusal, reason, "another user has this phone number");
+    ret_refusal->field = SPAN_LITERAL("phone");
+    ret_refusal->allowed = SPAN_LITERAL("a number that no other user has");
+  }
+  return reason;
+}
+
+struct key_change {
+  enum identifier_kind kind;
+  struct span old, new;
+};
+
+enum lumin_status claims_move(struct batch *batch, const struct user *before, const struct user *after,
+                              struct refusal *ret_refusal) {
+  const struct key_change changes[] = {
+      {IDENTIFIER_EMAIL, user_email_key(before), user_email_key(after)},
+      {IDENTIFIER_PHONE, user_phone_key(before), user_phone_key(after)},
+  };
+  size_t taken = 0;
+  enum lumin_status status = LUMIN_OK;
+  for (; taken < 2 && status == LUMIN_OK; taken++) {
+    const struct key_change *change = &changes[taken];
+    if (change->new.len > 0 && !span_equal(change->old, change->new)) {
+      status = claim_take(batch, change->kind, change->new, &after->id);
+    }
+  }
+  if (status != LUMIN_OK) { // give back what this command had taken before the one that failed
+    for (size_t i = 0; i + 1 < taken; i++) {
+      if (changes[i].new.len > 0 && !span_equal(changes[i].old, changes[i].new)) {
+        claim_get(batch, changes[i].kind, changes[i].new)->now = nobody;
+      }
+    }
+    return claim_refuse(ret_refusal, status);
+  }
+  for (size_t i = 0; i < 2 && status == LUMIN_OK; i++) {
+    if (changes[i].old.len > 0 && !span_equal(changes[i].old, changes[i].new)) {
+      status = claim_give(batch, changes[i].kind, changes[i].old, &before->id);
+    }
+  }
+  return status;
+}
+
+bool claims_need_look(const struct batch *batch) {
+  for (size_t i = 0; i < batch->claims.count; i++) {
+    const struct claim *claim = batch->claims.all[i];
+    if (!claim->known && uuid_is_nil(&claim->now)) {
+      return true;
+    }
+  }
+  return false;
+}

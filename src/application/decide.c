@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: MIT
+// The decisions of a batch, in stream order, each on the state its predecessor left. Keeps guarantee 2: a command id
+// that has an outcome, in the table or earlier in the batch, gets that outcome again, or is refused where its content
+// differs; only DEAD is decided anew.
+#include "batch.h"
+
+static enum lumin_status command_decide(struct batch *batch, struct command *command);
+
+static enum lumin_status decisions_reset(struct batch *batch) {
+  uuid_map_clear(batch->pipeline->decided);
+  batch->event_count = batch->dead_count = batch->mark_count = 0;
+  memset(batch->mark_by_partition, 0, batch->pipeline->partitions * sizeof *batch->mark_by_partition);
+  for (size_t i = 0; i < batch->count; i++) {
+    struct command *command = &batch->commands[i];
+    command->outcome = (struct outcome){0};
+    command->unrecorded = command->replaces = false;
+    struct working *working = batch_working(batch, &command->user_id);
+    if (working != NULL) {
+      working->now = working->before;
+    }
+  }
+  return claims_init(batch);
+}
+
+enum lumin_status batch_decide(struct batch *batch) {
+  enum lumin_status status = decisions_reset(batch);
+  for (size_t i = 0; i < batch->count && status == LUMIN_OK; i++) {
+    status = command_decide(batch, &batch->commands[i]);
+  }
+  if (status == LUMIN_OK && claims_need_look(batch)) {
+    return LUMIN_CONFLICT;
+  }
+  return status;
+}
+
+static enum lumin_status command_conclude(struct batch *batch, struct command *command, enum outcome_status status,
+                                          const struct refusal *refusal);
+static enum lumin_status command_give_again(struct command *command, const struct outcome *earlier);
+static enum lumin_status command_apply(struct batch *batch, struct command *command);
+
+// An outcome that stands for this command id: of this batch, else of the table.
+static const struct outcome *outcome_standing(struct batch *batch, struct command *command) {
+  struct command *before = uuid_map_get(batch->pipeline->decided, &command->command_id);
+  if (before != NULL && before->outcome.status != OUTCOME_DEAD) {
+    return &before->outcome;
+  }
+  if (before != NULL) {
+    before->unrecorded = true; // this command's outcome replaces it
+  }
+  const struct outcome *loaded = uuid_map_get(batch->pipeline->outcomes, &command->command_id);
+  if (loaded != NULL && loaded->status == OUTCOME_DEAD) {
+    command->replaces = true;
+    return NULL;
+  }
+  return loaded;
+}
+
+static enum lumin_status command_decide(struct batch *batch, struct command *command) {
+  struct partition_mark *mark = batch_mark(batch, command->inbound->partition);
+  if (mark == NULL) {
+    return LUMIN_NO_MEMORY;
+  }
+  mark->new_seq = command->inbound->seq;
+  mark->new_ts_ns = command->inbound->ts_ns;
+  const struct outcome *standing = outcome_standing(batch, command);
+  if (standing != NULL) {
+    return command_give_again(command, standing);
+  }
+  enum lumin_status status = uuid_map_put(batch->pipeline->decided, &command->command_id, command, NULL);
+  if (status != LUMIN_OK) {
+    return status;
+  }
+  if (command->poisoned) {
+    struct refusal refusal = {0};
+    (void)refuse(&refusal, LUMIN_INTERNAL, "the database does not take what this command leads to");
+    return command_conclude(batch, command, OUTCOME_DEAD, &refusal);
+  }
+  if (command->fault.reason != LUMIN_OK) {
+    return command_conclude(batch, command, command->dead ? OUTCOME_DEAD : OUTCOME_REJECTED, &command->fault);
+  }
+  return command_apply(batch, command);
+}
+
+static enum lumin_status command_give_again(struct command *command, const struct outcome *earlier) {
+  command->unrecorded = true;
+  command->outcome = *earlier;
+  if (memcmp(earlier->content_hash, command->content_hash, CONTENT_HASH_LEN) != 0) {
+    struct outcome *outcome = &command->outcome;
+    outcome->status = OUTCOME_REJECTED;
+    outcome->user_id = command->user_id;
+    outcome->version = 0;
+    outcome->refusal = (struct refusal){0};
+    outcome->stream_seq = command->inbound->seq;
+    outcome->stream_ts_ns = command->inbound->ts_ns;
+    (void)refuse(&outcome->refusal, LUMIN_COMMAND_ID_REUSED,
+                 "this command id was used for another command; send this one with an id of its own");
+    outcome->refusal.field = SPAN_LITERAL("Lumin-Command-Id");
+    outcome->refusal.allowed = SPAN_LITERAL("a new UUID for each command, the same one for a retry");
+  }
+  return LUMIN_OK;
+}
+
+static enum lumin_status command_conclude(struct batch *batch, struct command *command, enum outcome_status status,
+                                          const struct refusal *refusal) {
+  const struct working *working = batch_working(batch, &command->user_id);
+  command->outcome = (struct outcome){
+      .command_id = command->command_id,
+      .user_id = command->user_id,
+      .status = status,
+      .version = working != NULL ? working->now.version : 0,
+      .stream_seq = command->inbound->seq,
+      .stream_ts_ns = command->inbound->ts_ns,
+  };
+  memcpy(command->outcome.content_hash, command->content_hash, CONTENT_HASH_LEN);
+  if (refusal != NULL) {
+    command->outcome.refusal = *refusal;
+  }
+  if (status == OUTCOME_DEAD) {
+    struct partition_mark *mark = batch_mark(batch, command->inbound->partition);
+    batch->dead[batch->dead_count++] = (struct dead_command){command, ++mark->dead_position};
+  }
+  return LUMIN_OK;
+}
+
+static enum lumin_status events_keep(struct batch *batch, const struct command *command,
+                                     const struct decision *decision) {
+  if (batch->event_count + decision->event_count > batch->event_limit) {
+    return LUMIN_NO_MEMORY;
+  }
+  struct partition_mark *mark = batch_mark(batch, command->inbound->partition);
+  const struct codec_port *codec = &batch->pipeline->codec;
+  for (size_t i = 0; i < decision->event_count; i++) {
+    struct new_event *event = &batch->events[batch->event_count];
+    *event = (struct new_event){.command = command,
+                                .user_id = command->user_id,
+                                .event = decision->events[i],
+                                .partition = mark->partition,
+                                .position = mark->event_position + 1};
+    enum lumin_status status = codec->encode_event(codec->self, &event->event, batch->arena, &event->body);
+    if (status != LUMIN_OK) {
+      return status;
+    }
+    mark->event_position++;
+    batch->event_count++;
+  }
+  return LUMIN_OK;
+}
+
+static enum lumin_status version_check(const struct command *command, struct decision *decision) {
+  if (!command->has_expected_version || command->expected_version == decision->user.version) {
+    return LUMIN_OK;
+  }
+  (void)refuse(&decision->refusal, LUMIN_VERSION_MISMATCH, "the user is not at the expected version; read it again");
+  decision->refusal.field = SPAN_LITERAL("Lumin-Expected-Version");
+  decision->refusal.allowed = SPAN_LITERAL("the user's current version");
+  decision->refusal.current_version = decision->user.version;
+  return LUMIN_VERSION_MISMATCH;
+}
+
+static bool status_refuses(enum lumin_status status) {
+  return status > LUMIN_OK && status < LUMIN_INTERNAL; // the wire's reasons but INTERNAL
+}
+
+static enum lumin_status command_apply(struct batch *batch, struct command *command) {
+  struct working *working = batch_working(batch, &command->user_id);
+  struct decision decision = {.arena = batch->arena, .time_ns = command->inbound->ts_ns};
+  if (working != NULL) {
+    decision.user = working->now;
+  }
+  enum lumin_status status = version_check(command, &decision);
+  if (status == LUMIN_OK) {
+    status = command->method->decide(&decision, command->message);
+  }
+  if (status == LUMIN_OK && decision.event_count > 0) {
+    status = claims_move(batch, &working->now, &decision.user, &decision.refusal);
+  }
+  if (status == LUMIN_NO_MEMORY) {
+    return status;
+  }
+  if (status_refuses(status)) {
+    return command_conclude(batch, command, OUTCOME_REJECTED, &decision.refusal);
+  }
+  if (status != LUMIN_OK) {
+    struct refusal refusal = {0};
+    (void)refuse(&refusal, LUMIN_INTERNAL, "the command failed inside the service");
+    return command_conclude(batch, command, OUTCOME_DEAD, &refusal);
+  }
+  if (decision.event_count == 0) {
+    return command_conclude(batch, command, OUTCOME_UNCHANGED, NULL);
+  }
+  status = events_keep(batch, command, &decision);
+  if (status != LUMIN_OK) {
+    return status;
+  }
+  working->now = decision.user;
+  return command_conclude(batch, command, OUTCOME_APPLIED, NULL);
+}

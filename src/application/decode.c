@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: MIT
+// From bytes to typed commands. Nothing here fails for bad input: a fault is noted on its own command, so that its
+// companions get their results (guarantee 10). The partition check is a security boundary: a caller may publish to any
+// partition, and one user in two partitions would have two writers (guarantee 4).
+#include "batch.h"
+
+#define COMMAND_ID_SEQUENCE_BYTES 16
+
+// Name space of command ids that are derived: from a Nats-Msg-Id, or from the message's own place and content.
+static const struct uuid command_name_space = {
+    {0x6b, 0x1f, 0x8d, 0x0e, 0x52, 0x2c, 0x4f, 0x0b, 0x9a, 0x63, 0x1c, 0x5e, 0xd7, 0x40, 0x88, 0x21}};
+
+#define ACTOR_MAX 256
+#define TRACESTATE_MAX 512
+
+static void command_fault(struct command *command, bool dead, const char *field, const char *allowed,
+                          const char *message) {
+  if (command->fault.reason == LUMIN_OK) {
+    (void)refuse_field(&command->fault, field, allowed, message);
+    command->dead = dead;
+  }
+}
+
+bool token_is_safe(struct span token) {
+  if (token.len == 0 || token.len > 64) {
+    return false;
+  }
+  for (size_t i = 0; i < token.len; i++) {
+    char c = token.data[i];
+    bool fine = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+    if (!fine) {
+      return false;
+    }
+  }
+  return true;
+}
+
+static struct span token_or_unknown(struct span token) {
+  return token_is_safe(token) ? token : SPAN_LITERAL("unknown");
+}
+
+static void subject_decode(const struct pipeline *pipeline, struct command *command) {
+  struct span rest = span_skip(command->inbound->subject, pipeline->prefix.len + sizeof ".command." - 1);
+  uint64_t partition = UINT64_MAX;
+  struct span partition_token = span_cut(&rest, '.');
+  bool numbered = span_to_u64(partition_token, &partition);
+  struct span method = span_cut(&rest, '.');
+  command->method_token = token_or_unknown(method);
+  command->user_token = token_or_unknown(rest);
+  command->method = method_find(method);
+  if (command->method == NULL || command->method->kind != METHOD_COMMAND) {
+    command->method = NULL;
+    command_fault(command, true, "subject", "a command of docs/methods.md", "there is no such command");
+    command->fault.reason = LUMIN_UNIMPLEMENTED;
+    return;
+  }
+  if (uuid_parse(rest, &command->user_id) != LUMIN_OK) {
+    command_fault(command, true, "subject", "a lower-case UUID as its last token",
+                  "the subject does not end in a user id");
+  } else if (!numbered || partition != command->inbound->partition ||
+             partition_of(rest, pipeline->partitions) != partition) {
+    command_fault(command, true, "subject", "the unmapped subject: the server finds the partition",
+                  "the command is in a partition that is not its user's");
+  }
+}
+
+static enum lumin_status command_id_decode(struct command *command) {
+  const struct inbound *in = command->inbound;
+  if (in->headers.command_id.len > 0) {
+    if (uuid_parse_any_case(in->headers.command_id, &command->command_id) == LUMIN_OK) {
+      return LUMIN_OK;
+    }
+    command_fault(command, false, "Lumin-Command-Id", "a UUID", "the command id is not a UUID");
+  } else if (in->headers.msg_id.len > 0) {
+    return uuid_v5(&command_name_space, &in->headers.msg_id, 1, &command->command_id);
+  }
+  uint8_t place[COMMAND_ID_SEQUENCE_BYTES];
+  for (size_t i = 0; i < 8; i++) {
+    place[i] = (uint8_t)(in->seq >> (8 * (7 - i)));
+    place[8 + i] = (uint8_t)((uint64_t)in->ts_ns >> (8 * (7 - i)));
+  }
+  const struct span parts[] = {span_of(place, sizeof place), in->subject, in->payload};
+  return uuid_v5(&command_name_space, parts, 3, &command->command_id);
+}
+
+static bool text_is_printable(struct span text, size_t limit) {
+  if (text.len > limit) {
+    return false;
+  }
+  for (size_t i = 0; i < text.len; i++) {
+    if (text.data[i] < 0x20 || text.data[i] > 0x7e) {
+      return false;
+    }
+  }
+  return true;
+}
+
+static bool reply_to_is_allowed(const struct pipeline *pipeline, struct span subject) {
+  if (!span_starts_with(subject, pipeline->prefix) || subject.len > 256) {
+    return false;
+  }
+  struct span rest = span_skip(subject, pipeline->prefix.len);
+  if (!span_starts_with(rest, SPAN_LITERAL(".reply.")) && !span_starts_with(rest, SPAN_LITERAL(".door."))) {
+    return false;
+  }
+  bool fine = rest.len > 0 && rest.data[rest.len - 1] != '.';
+  for (rest = span_skip(rest, 1); fine && rest.len > 0;) {
+    fine = token_is_safe(span_cut(&rest, '.'));
+  }
+  return fine;
+}
+
+static void headers_decode(const struct pipeline *pipeline, struct command *command) {
+  const struct metadata *headers = &command->inbound->headers;
+  if (headers->expected_version.len > 0) {
+    command->has_expected_version = span_to_u64(headers->expected_version, &command->expected_version);
+    if (!command->has_expected_version) {
+      command_fault(command, false, "Lumin-Expected-Version", "a whole number, 0 or more",
+                    "the expected version is not a number");
+    }
+  }
+  if (!text_is_printable(headers->actor, ACTOR_MAX)) {
+    command_fault(command, false, "Lumin-Actor", "up to 256 printable ASCII characters", "the actor cannot be recorded");
+  } else {
+    command->actor = headers->actor;
+  }
+  if (trace_parent_is_valid(headers->traceparent)) { // a malformed trace harms nobody: it is dropped
+    command->traceparent = headers->traceparent;
+    command->tracestate = trace_state_is_valid(headers->tracestate) ? headers->tracestate : SPAN_EMPTY;
+  }
+  if (headers->reply_to.len > 0 && !reply_to_is_allowed(pipeline, headers->reply_to)) {
+    command_fault(command, false, "Lumin-Reply-To",
+                  "a subject below lumin.user.v1.reply, its tokens of letters, digits, _ and -",
+                  "outcomes are not sent there");
+  }
+}
+
+// The payload may leave the user id out; where it names one it must be the subject's.
+static void payload_user_check(struct command *command) {
+  const ProtobufCFieldDescriptor *field =
+      protobuf_c_message_descriptor_get_field_by_name(command->method->request, "user_id");
+  if (field == NULL) {
+    return;
+  }
+  const char *const *named = (const void *)((const char *)command->message + field->offset);
+  char text[UUID_TEXT_LEN + 1];
+  uuid_format(&command->user_id, text);
+  if ((*named)[0] != '\0' && !span_equal(span_from_text(*named), span_of(text, UUID_TEXT_LEN))) {
+    command_fault(command, false, "user_id", "the user id of the subject, or nothing",
+                  "the payload names another user than the subject");
+  }
+}
+
+static bool content_is_json(const struct inbound *in) {
+  return (in->payload.len > 0 && in->payload.data[0] == '{') ||
+         span_starts_with(in->headers.content_type, SPAN_LITERAL("application/json"));
+}
+
+static enum lumin_status payload_decode(struct batch *batch, struct command *command) {
+  struct codec_port *codec = &batch->pipeline->codec;
+  if (command->method != NULL) {
+    struct refusal refusal = {0};
+    enum lumin_status status = codec->decode(codec->self, command->method, command->inbound->payload, command->json,
+                                             batch->arena, &command->message, &refusal);
+    if (status == LUMIN_NO_MEMORY) {
+      return status;
+    }
+    if (status != LUMIN_OK) {
+      if (command->fault.reason == LUMIN_OK) {
+        command->fault = refusal;
+        command->dead = true;
+      }
+    } else {
+      payload_user_check(command);
+    }
+  }
+  return codec->hash_content(codec->self, command, batch->arena, command->content_hash);
+}
+
+static enum lumin_status command_decode(struct batch *batch, struct command *command) {
+  command->json = content_is_json(command->inbound);
+  subject_decode(batch->pipeline, command);
+  enum lumin_status status = command_id_decode(command);
+  headers_decode(batch->pipeline, command);
+  return status == LUMIN_OK ? payload_decode(batch, command) : status;
+}
+
+enum lumin_status batch_decode(struct batch *batch) {
+  for (size_t i = 0; i < batch->count; i++) {
+    batch->commands[i].inbound = &batch->messages[i];
+    enum lumin_status status = command_decode(batch, &batch->commands[i]);
+    if (status != LUMIN_OK) {
+      return status;
+    }
+  }
+  return LUMIN_OK;
+}
+
+bool trace_parent_is_valid(struct span text) {
+  if (text.len != 55 || !span_starts_with(text, SPAN_LITERAL("00-"))) {
+    return false;
+  }
+  for (size_t i = 0; i < text.len; i++) {
+    bool dash = i == 2 || i == 35 || i == 52;
+    char c = text.data[i];
+    bool hex = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+    if (dash ? c != '-' : !hex) {
+      return false;
+    }
+  }
+  return true;
+}
+
+bool trace_state_is_valid(struct span text) { return text.len > 0 && text_is_printable(text, TRACESTATE_MAX); }

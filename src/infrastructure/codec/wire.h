@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: MIT
+// A look at protobuf bytes before protobuf-c makes C strings of them.
+#pragma once
+
+#include <protobuf-c/protobuf-c.h>
+
+#include "lumin/domain/refusal.h"
+
+// Well-formed fields to the end; every text field UTF-8 without NUL (protobuf-c would cut it off there); at most
+// `fields_left` fields in all, at most 8 messages deep. INVALID_ARGUMENT names the field.
+LUMIN_MUST_USE enum lumin_status wire_check(const ProtobufCMessageDescriptor *type, struct span bytes,
+                                            struct refusal *ret_refusal);

@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: MIT
+// nats.c on a loop: natsOptions_SetEventLoop with SendAsap gives low latency and few writes at once; either alone costs a
+// millisecond or a system call for each message.
+#include "lumin/infrastructure/nats/link.h"
+
+#include <stdlib.h>
+#include <sys/epoll.h>
+
+#include "lumin/base/arena.h"
+#include "lumin/base/clock.h"
+#include "lumin/base/random.h"
+
+struct link {
+  struct loop *loop;
+  struct loop_watch watch;
+  bool watched;
+  natsConnection *connection;
+  natsSubscription **subscriptions;
+  size_t subscription_count;
+  char inbox[128];
+  size_t inbox_len;
+};
+
+static void link_ready(void *self, uint32_t events) {
+  struct link *link = self;
+  if (events & EPOLLOUT) {
+    natsConnection_ProcessWriteEvent(link->connection);
+  }
+  if (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) {
+    natsConnection_ProcessReadEvent(link->connection);
+  }
+}
+
+static natsStatus loop_attach(void **ret_self, void *link_pointer, natsConnection *connection, natsSock fd) {
+  struct link *link = link_pointer;
+  *ret_self = link;
+  link->connection = connection;
+  link->watch = (struct loop_watch){.fd = fd, .events = EPOLLIN, .ready = link_ready, .self = link};
+  link->watched = loop_add(link->loop, &link->watch) == LUMIN_OK;
+  return link->watched ? NATS_OK : NATS_ERR;
+}
+
+static natsStatus loop_event(void *self, uint32_t bit, bool add) {
+  struct link *link = self;
+  if (link->watched) {
+    loop_want(link->loop, &link->watch, add ? link->watch.events | bit : link->watch.events & ~bit);
+  }
+  return NATS_OK;
+}
+
+static natsStatus loop_read(void *self, bool add) { return loop_event(self, EPOLLIN, add); }
+static natsStatus loop_write(void *self, bool add) { return loop_event(self, EPOLLOUT, add); }
+
+static natsStatus loop_detach(void *self) {
+  struct link *link = self;
+  if (link->watched) {
+    loop_remove(link->loop, &link->watch);
+    link->watched = false;
+  }
+  return NATS_OK;
+}
+
+static bool is_set(const char *text) { return text != NULL && text[0] != '\0'; }
+
+static natsStatus options_secure(natsOptions *options, const struct link_options *wanted) {
+  natsStatus status = NATS_OK;
+  if (is_set(wanted->creds)) {
+    status = natsOptions_SetUserCredentialsFromFiles(options, wanted->creds, NULL);
+  }
+  if (status == NATS_OK && is_set(wanted->user)) {
+    status = natsOptions_SetUserInfo(options, wanted->user, wanted->password != NULL ? wanted->password : "");
+  }
+  bool tls = is_set(wanted->ca) || is_set(wanted->cert);
+  if (status == NATS_OK && tls) {
+    status = natsOptions_SetSecure(options, true);
+  }
+  if (status == NATS_OK && is_set(wanted->ca)) {
+    status = natsOptions_LoadCATrustedCertificates(options, wanted->ca);
+  }
+  if (status == NATS_OK && is_set(wanted->cert)) {
+    status = natsOptions_LoadCertificatesChain(options, wanted->cert, wanted->key);
+  }
+  return status;
+}
+
+static natsStatus options_servers(natsOptions *options, const char *urls) {
+  char *copy = strdup(urls);
+  const char *servers[16];
+  int count = 0;
+  char *state = NULL;
+  for (char *url = copy ? strtok_r(copy, ", ", &state) : NULL; url != NULL && count < 16;
+       url = strtok_r(NULL, ", ", &state)) {
+    servers[count++] = url;
+  }
+  natsStatus status = count > 0 ? natsOptions_SetServers(options, servers, count) : NATS_INVALID_ARG;
+  free(copy);
+  return status;
+}
+
+static natsStatus options_fill(natsOptions *options, const struct link_options *wanted, struct link *link) {
+  natsStatus status = options_servers(options, wanted->url);
+  if (status == NATS_OK) {
+    status = options_secure(options, wanted);
+  }
+  if (status == NATS_OK) {
+    status = natsOptions_SetName(options, wanted->name);
+  }
+  if (status == NATS_OK) {
+    status = natsOptions_SetTimeout(options, wanted->timeout_ns / NS_PER_MS);
+  }
+  if (status == NATS_OK) {
+    status = natsOptions_SetAllowReconnect(options, false);
+  }
+  if (status == NATS_OK) {
+    status = natsOptions_SetPingInterval(options, 5000);
+  }
+  if (status == NATS_OK) {
+    status = natsOptions_SetMaxPingsOut(options, 2);
+  }
+  if (status == NATS_OK) {
+    status = natsOptions_SetSendAsap(options, true);
+  }
+  if (status == NATS_OK) {
+    status = natsOptions_SetEventLoop(options, link, loop_attach, loop_read, loop_write, loop_detach);
+  }
+  return status;
+}
+
+static enum lumin_status inbox_make(struct link *link, const char *prefix) {
+  char token[RANDOM_TOKEN_LEN + 1];
+  enum lumin_status status = random_token(token);
+  if (status == LUMIN_OK) {
+    int len = snprintf(link->inbox, sizeof link->inbox, "%s.%s", prefix, token);
+    link->inbox_len = (size_t)len;
+    status = len > 0 && link->inbox_len < sizeof link->inbox ? LUMIN_OK : LUMIN_INVALID_ARGUMENT;
+  }
+  return status;
+}
+
+enum lumin_status link_open(struct loop *loop, const struct link_options *options, struct link **ret_link,
+                            const char **ret_error) {
+  struct link *link = calloc(1, sizeof *link);
+  natsOptions *nats_options = NULL;
+  if (link == NULL) {
+    return LUMIN_NO_MEMORY;
+  }
+  link->loop = loop;
+  natsConnection *connection = NULL;
+  enum lumin_status ready = inbox_make(link, options->inbox_prefix);
+  natsStatus status = ready == LUMIN_OK ? natsOptions_Create(&nats_options) : NATS_ERR;
+  if (status == NATS_OK) {
+    status = options_fill(nats_options, options, link);
+  }
+  if (status == NATS_OK) {
+    status = natsConnection_Connect(&connection, nats_options);
+  }
+  natsOptions_Destroy(nats_options);
+  if (status != NATS_OK) {
+    if (ret_error != NULL) {
+      *ret_error = natsStatus_GetText(status);
+    }
+    link->connection = NULL;
+    link_close(link);
+    return LUMIN_RETRY;
+  }
+  link->connection = connection;
+  *ret_link = link;
+  return LUMIN_OK;
+}
+
+void link_close(struct link *link) {
+  if (link == NULL) {
+    return;
+  }
+  if (link->connection != NULL) {
+    natsConnection_Close(link->connection);
+  }
+  for (size_t i = 0; i < link->subscription_count; i++) { // after the close: a message for one that is gone crashes 3.4
+    natsSubscription_Destroy(link->subscriptions[i]);
+  }
+  if (link->watched) {
+    loop_remove(link->loop, &link->watch);
+  }
+  natsConnection_Destroy(link->connection);
+  free(link->subscriptions);
+  free(link);
+}
+
+bool link_is_alive(const struct link *link) { return link != NULL && !natsConnection_IsClosed(link->connection); }
+
+natsConnection *link_connection(struct link *link) { return link->connection; }
+
+struct span link_inbox(const struct link *link) { return span_of(link->inbox, link->inbox_len); }
+
+int64_t link_max_payload(struct link *link) { return natsConnection_GetMaxPayload(link->connection); }
+
+enum lumin_status link_subscribe(struct link *link, const char *subject, const char *queue,
+                                 natsSubscription **ret_subscription) {
+  natsSubscription **grown =
+      realloc(link->subscriptions, (link->subscription_count + 1) * sizeof(natsSubscription *));
+  if (grown == NULL) {
+    return LUMIN_NO_MEMORY;
+  }
+  link->subscriptions = grown;
+  natsSubscription *subscription = NULL;
+  natsStatus status = queue != NULL
+                          ? natsConnection_QueueSubscribeSync(&subscription, link->connection, subject, queue)
+                          : natsConnection_SubscribeSync(&subscription, link->connection, subject);
+  if (status != NATS_OK) {
+    return LUMIN_CONNECTION_LOST;
+  }
+  link->subscriptions[link->subscription_count++] = subscription;
+  // Read in the same turn that fills it, so what waits is bounded by what one read of the socket brings.
+  (void)natsSubscription_SetPendingLimits(subscription, -1, -1);
+  *ret_subscription = subscription;
+  return LUMIN_OK;
+}
+
+void link_unsubscribe(natsSubscription *subscription) { (void)natsSubscription_Unsubscribe(subscription); }
+
+natsMsg *link_next(natsSubscription *subscription) {
+  natsMsg *message = NULL;
+  return natsSubscription_NextMsg(&message, subscription, 0) == NATS_OK ? message : NULL;
+}
+
+enum lumin_status link_publish(struct link *link, struct span subject, struct span reply, struct span payload) {
+  natsStatus status =
+      reply.len > 0
+          ? natsConnection_PublishRequest(link->connection, subject.data, reply.data, payload.data, (int)payload.len)
+          : natsConnection_Publish(link->connection, subject.data, payload.data, (int)payload.len);
+  return status == NATS_OK ? LUMIN_OK : LUMIN_CONNECTION_LOST;
+}
+
+enum lumin_status link_publish_headers(struct link *link, struct span subject, struct span reply, struct span payload,
+                                       const struct link_header *headers, size_t header_count) {
+  natsMsg *message = NULL;
+  natsStatus status = natsMsg_Create(&message, subject.data, reply.len > 0 ? reply.data : NULL, payload.data,
+                                     (int)payload.len);
+  for (size_t i = 0; i < header_count && status == NATS_OK; i++) {
+    status = natsMsgHeader_Set(message, headers[i].name, headers[i].value.data);
+  }
+  if (status == NATS_OK) {
+    status = natsConnection_PublishMsg(link->connection, message);
+  }
+  natsMsg_Destroy(message);
+  return status == NATS_OK ? LUMIN_OK : LUMIN_CONNECTION_LOST;
+}
+
+struct span link_header_get(natsMsg *message, const char *name) {
+  const char *value = NULL;
+  return natsMsgHeader_Get(message, name, &value) == NATS_OK ? span_from_text(value) : SPAN_EMPTY;
+}
+
+int link_status_get(natsMsg *message) {
+  uint64_t status = 0;
+  struct span text = link_header_get(message, "Status");
+  return text.len == 3 && span_to_u64(text, &status) ? (int)status : 0;
+}
