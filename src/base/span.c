@@ -12,7 +12,7 @@ struct span span_cut(struct span *rest, char separator) {
   struct span whole = *rest;
   const char *at = whole.len == 0 ? NULL : memchr(whole.data, separator, whole.len);
   size_t len = at ? (size_t)(at - whole.data) : whole.len;
-  *rest = span_skip(whole, at ? len + 1 : len);
+  *rest = span_skip(whole, len + 1);
   return span_of(whole.data, len);
 }
 
