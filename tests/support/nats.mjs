@@ -11,14 +11,17 @@ import { Daemon, freePort, repository } from "./processes.mjs";
 
 export const roles = ["gateway", "command_publisher", "event_consumer", "worker", "setup", "operator"];
 
-/** The program, by LUMIN_NATS_SERVER or from the usual places. */
-export const natsProgram = process.env.LUMIN_NATS_SERVER ?? "nats-server";
+/** What a role's inboxes begin with: it may listen to no others. */
+export const inboxPrefix = (role) => `_INBOX_lumin_${role}`;
+
+/** The program, by LUMIN_TEST_NATS_SERVER or from the usual places. */
+export const natsProgram = process.env.LUMIN_TEST_NATS_SERVER ?? "nats-server";
 
 /** [major, minor, patch] of the server in use. */
 export function natsVersion() {
   const said = spawnSync(natsProgram, ["--version"], { encoding: "utf8", env: withSbin() }).stdout ?? "";
   const found = /v?(\d+)\.(\d+)\.(\d+)/.exec(said);
-  if (!found) throw new Error(`${natsProgram} --version says no version: install nats-server or set LUMIN_NATS_SERVER`);
+  if (!found) throw new Error(`${natsProgram} --version says no version: install nats-server or set LUMIN_TEST_NATS_SERVER`);
   return found.slice(1).map(Number);
 }
 
@@ -68,11 +71,11 @@ export class NatsServer extends Daemon {
   }
 
   environment() {
-    const passwords = roles.map((role) => [`LUMIN_${role.toUpperCase()}_PASSWORD`, this.passwords[role]]);
+    const passwords = roles.map((role) => [`NATS_PASSWORD_${role.toUpperCase()}`, this.passwords[role]]);
     return {
       PATH: withSbin().PATH,
-      LUMIN_NATS_LISTEN: `127.0.0.1:${this.port}`,
-      LUMIN_NATS_STORE: JSON.stringify(path.join(this.folder, "store")),
+      NATS_LISTEN: `127.0.0.1:${this.port}`,
+      NATS_STORE: JSON.stringify(path.join(this.folder, "store")),
       ...Object.fromEntries(passwords),
     };
   }
@@ -114,7 +117,7 @@ export class NatsServer extends Daemon {
       user: role,
       pass: this.passwords[role],
       name: `test-${role}`,
-      inboxPrefix: `_INBOX_lumin_${role}`,
+      inboxPrefix: inboxPrefix(role),
       timeout: 5000,
       reconnectTimeWait: 100,
       maxReconnectAttempts: -1,

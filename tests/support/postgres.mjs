@@ -29,14 +29,14 @@ const defaults = {
   tcp_keepalives_count: "3",
 };
 
-/** The folder of the server programs: LUMIN_POSTGRES_BIN, or the newest that Debian has installed. */
+/** The folder of the server programs: LUMIN_TEST_POSTGRES_BIN, or the newest that Debian has installed. */
 export function postgresBin() {
-  if (process.env.LUMIN_POSTGRES_BIN) return process.env.LUMIN_POSTGRES_BIN;
+  if (process.env.LUMIN_TEST_POSTGRES_BIN) return process.env.LUMIN_TEST_POSTGRES_BIN;
   const root = "/usr/lib/postgresql";
   const versions = fs.existsSync(root) ? fs.readdirSync(root) : [];
   const bins = versions.sort((a, b) => b - a).map((version) => path.join(root, version, "bin"));
   const found = bins.find((bin) => fs.existsSync(path.join(bin, "postgres")));
-  if (!found) throw new Error("no PostgreSQL server found: install postgresql or set LUMIN_POSTGRES_BIN");
+  if (!found) throw new Error("no PostgreSQL server found: install postgresql or set LUMIN_TEST_POSTGRES_BIN");
   return found;
 }
 

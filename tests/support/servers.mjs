@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What an integration test stands on: a private nats-server, PostgreSQL and worker processes, each of which it can
 // kill, stop, continue and restart. Logs stay in build/test/<name>/; data goes when the test is over, unless
-// LUMIN_KEEP=1.
+// LUMIN_TEST_KEEP=1.
 //
 //   const rig = await Rig.start(t, { name: "create" });
 //   await rig.setup();
@@ -11,12 +11,12 @@
 //   assert.equal(answer.as("Outcome").status, "OUTCOME_STATUS_APPLIED");
 //   await worker.kill();
 //
-// Environment: LUMIN_BUILD (folder of the programs, build/debug), LUMIN_NATS_SERVER, LUMIN_POSTGRES_BIN.
+// Environment: LUMIN_BUILD (folder of the programs, build/debug), LUMIN_TEST_NATS_SERVER, LUMIN_TEST_POSTGRES_BIN.
 import { spawn } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { NatsServer } from "./nats.mjs";
+import { NatsServer, inboxPrefix } from "./nats.mjs";
 import { PostgresServer } from "./postgres.mjs";
 import { Daemon, eventually, reachable, repository, serviceUser } from "./processes.mjs";
 
@@ -72,7 +72,7 @@ export class Place {
   }
 
   clear() {
-    if (!process.env.LUMIN_KEEP) fs.rmSync(this.data, { recursive: true, force: true });
+    if (!process.env.LUMIN_TEST_KEEP) fs.rmSync(this.data, { recursive: true, force: true });
   }
 }
 
@@ -114,10 +114,13 @@ export class Rig {
 
   /** What a program of the service reads from its environment, in that role. */
   environment(role) {
-    return {
-      ...(this.nats && { NATS_URL: this.nats.url, NATS_USER: role, NATS_PASSWORD: this.nats.passwords[role] }),
-      ...(this.postgres && { DATABASE_URL: this.postgres.url }),
+    const nats = this.nats && {
+      NATS_URL: this.nats.url,
+      NATS_USER: role,
+      NATS_PASSWORD: this.nats.passwords[role],
+      LUMIN_NATS_INBOX_PREFIX: inboxPrefix(role),
     };
+    return { ...nats, ...(this.postgres && { DATABASE_URL: this.postgres.url }) };
   }
 
   /** Runs a program of the build to its end: { code, stdout, stderr }. */
