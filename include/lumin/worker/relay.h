@@ -81,9 +81,9 @@ void relay_disconnected(struct relay *relay);
 
 uint64_t relay_prefix(const struct relay *relay, uint16_t partition); // acknowledged without gap up to there
 uint64_t relay_pushed(const struct relay *relay, uint16_t partition); // the highest position taken
-uint64_t
-relay_highest_seq(const struct relay *relay);   // highest sequence of a PubAck (no duplicate's) or a message found
-uint32_t relay_held(const struct relay *relay); // entries not yet released, of all partitions
+// The highest stream sequence seen to be stored: of a PubAck that is not a duplicate's, or of a message found. 0: none.
+uint64_t relay_highest_seq(const struct relay *relay);
+uint32_t relay_held(const struct relay *relay);                      // entries not yet released, of all partitions
 uint64_t relay_sends(const struct relay *relay, uint16_t partition); // counts publishes; for "nothing sent since"
 int64_t relay_deadline_ns(const struct relay *relay);                // INT64_MAX: no timer runs; 0: run at once
 
