@@ -32,9 +32,11 @@ run_part() {
   # A part that failed without counting a failure is one.
   if [ "$status" -ne 0 ] && ! awk '$2 > 0 { bad = 1 } END { exit !bad }' "$counts"; then count 0 1; fi
   cat "$counts" >>"$counts.all"
-  printf '%s in %d s\n' "$(added "$counts")" "$((SECONDS - begin))"
+  printf '%s in %d s' "$(added "$counts")" "$((SECONDS - begin))"
+  sed -n '1s/^skipped/, &/p' "$log" | tr -d '\n'
+  printf '\n'
   if [ "$status" -ne 0 ]; then
-    tail -n 60 "$log" | sed 's/^/   | /'
+    tail -n 40 "$log" | sed 's/^/   | /'
     printf '   its log is %s\n' "$log"
   fi
 }
@@ -88,18 +90,36 @@ part_sanitize() {
 
 c_files() { find src include tests bench -path tests/node_modules -prune -o -name '*.[ch]' -print0; }
 
-part_format() { check format_is_right; }
+# Another version formats and warns otherwise, and would complain of what the house's finds right.
+has_house_version() {
+  "$1" --version | grep -q 'version 14\.' || {
+    echo "skipped: it needs $1 14, as in Debian 12"
+    return 1
+  }
+}
+
+part_format() {
+  has_house_version clang-format || return 0
+  check format_is_right
+}
 
 format_is_right() { c_files | xargs -0 clang-format --dry-run -Werror; }
 
 # It reads the flags of the build by clang, which knows no flag of gcc's alone.
 part_tidy() {
+  has_house_version clang-tidy || return 0
   build_preset clang lumin_schemas
   check tidy_is_clean
 }
 
+# The findings come once more at the end, without the paths to them.
 tidy_is_clean() {
-  find src -name '*.c' -print0 | xargs -0 -P "$(nproc)" -n 4 clang-tidy -p build/clang --quiet --warnings-as-errors='*'
+  local found=build/parts/tidy.found status=0
+  find src -name '*.c' -print0 |
+    xargs -0 -P "$(nproc)" -n 4 clang-tidy -p build/clang --quiet >"$found" 2>/dev/null || status=$?
+  cat "$found"
+  grep -E '^/.* error: ' "$found" | sort -u
+  return "$status"
 }
 
 part_shell() {
@@ -112,7 +132,7 @@ part_shell() {
 part_layering() {
   build_preset debug
   check bash tests/layering/check.sh build/debug
-  check bash tests/layering/selftest.sh
+  check bash tests/layering/selftest.sh build/debug
 }
 
 # --- against servers -----------------------------------------------------------------------------------------------------
