@@ -114,11 +114,12 @@ CREATE TABLE lumin.lost_ranges (
   PRIMARY KEY (partition, first_seq, last_seq)
 );
 
--- Raises unless it is true. A pipelined statement that matched too few rows would commit all the same.
-CREATE FUNCTION lumin.expect(expected bigint, found bigint, what text) RETURNS void LANGUAGE plpgsql AS $$
+-- Raises unless as many rows were found as expected: a pipelined statement that matched too few would commit all the
+-- same. LU003 user at another version, LU004 identifier of another holder.
+CREATE FUNCTION lumin.expect(expected bigint, found bigint, code text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
   IF expected <> found THEN
-    RAISE EXCEPTION '%: expected % rows, found %', what, expected, found USING ERRCODE = 'LU003';
+    RAISE EXCEPTION 'expected % rows, found %', expected, found USING ERRCODE = code;
   END IF;
 END $$;
 

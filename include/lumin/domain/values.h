@@ -8,7 +8,7 @@
 
 // An address as it is shown and sent to, and the key it is compared by.
 struct email {
-  struct span text; // local part as given, domain in lower case and ASCII (IDN by punycode); empty: no address
+  struct span text; // local part in its least quoted spelling, domain in lower case and ASCII (IDN by punycode); empty: no address
   struct span key;  // text in lower case: two addresses with one key are the same address
 };
 

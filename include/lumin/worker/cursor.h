@@ -8,7 +8,8 @@
 //
 // The lane sends ATTACH when no batch holds a message of the partition, its queue for the partition is empty and no
 // write of its position is under way, with the committed position; so "taken but not committed" never survives an
-// attach. It hands over what has arrived before it sends TIMER: time spent waiting in the lane would look like silence.
+// attach, and COMMITTED is ignored between ATTACH and READING. It hands over what has arrived before it sends TIMER:
+// time spent waiting in the lane would look like silence.
 #pragma once
 
 #include "lumin/base/span.h"

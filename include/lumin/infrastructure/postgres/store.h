@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT
+// The lane's database: the store port, and the rows that ownership and relay read and write. Every call returns when the
+// answer is there; the session's wait turns the lane's loop meanwhile.
+#pragma once
+
+#include "lumin/application/ports.h"
+#include "lumin/infrastructure/postgres/session.h"
+
+struct store {
+  struct session *session; // NULL while there is no connection: every call then says CONNECTION_LOST
+  struct uuid worker_id;
+};
+
+struct store_port store_port(struct store *store);
+
+// A row of `partitions`, as taken.
+struct partition_row {
+  uint16_t partition;
+  uint64_t epoch;
+  uint64_t input_seq;
+  int64_t input_ts_ns;
+  uint64_t event_position;
+  uint64_t relayed_position;
+  uint64_t event_stream_seq;
+  int64_t event_stream_ts_ns;
+  uint64_t dead_position;
+  uint64_t dead_relayed;
+};
+
+struct partition_rows {
+  struct partition_row *rows; // in the arena
+  size_t count;
+};
+
+// Free and expired partitions of this lane: number modulo `lanes` is `lane`.
+LUMIN_MUST_USE enum lumin_status store_take(struct store *store, int lane, int lanes, struct arena *arena,
+                                            struct partition_rows *ret_rows);
+// A new epoch for those that are still mine, after a connection was lost; waits for a commit in flight.
+LUMIN_MUST_USE enum lumin_status store_retake(struct store *store, const uint16_t *partitions, size_t count,
+                                              struct arena *arena, struct partition_rows *ret_rows);
+// Those that are mine, as they stand.
+LUMIN_MUST_USE enum lumin_status store_owned(struct store *store, const uint16_t *partitions, size_t count,
+                                             struct arena *arena, struct partition_rows *ret_rows);
+LUMIN_MUST_USE enum lumin_status store_release(struct store *store, const uint16_t *partitions, size_t count,
+                                               struct arena *arena);
+// The fence alone: moves positions of partitions that have no batch. Same statuses as record.
+LUMIN_MUST_USE enum lumin_status store_checkpoint(struct store *store, const struct partition_mark *marks, size_t count,
+                                                  struct arena *arena);
+LUMIN_MUST_USE enum lumin_status store_lost_range(struct store *store, uint16_t partition, uint64_t first_seq,
+                                                  uint64_t last_seq, struct arena *arena);
+
+// An event read back for the relay.
+struct stored_event {
+  struct uuid user_id;
+  uint64_t version;
+  uint64_t position;
+  enum event_type type;
+  int64_t time_ns;
+  struct uuid command_id;
+  struct span actor, traceparent, tracestate;
+  struct span body;
+};
+LUMIN_MUST_USE enum lumin_status store_events_after(struct store *store, uint16_t partition, uint64_t position,
+                                                    uint32_t most, struct arena *arena, struct stored_event **ret_events,
+                                                    size_t *ret_count);
+
+struct stored_dead {
+  uint64_t dead_position;
+  uint64_t stream_seq;
+  struct uuid command_id;
+  struct span method, user_token, reason, headers, payload;
+};
+LUMIN_MUST_USE enum lumin_status store_dead_after(struct store *store, uint16_t partition, uint64_t dead_position,
+                                                  uint32_t most, struct arena *arena, struct stored_dead **ret_dead,
+                                                  size_t *ret_count);
+
+// Queries: rows by key; what has no row is not in the result.
+LUMIN_MUST_USE enum lumin_status store_load(struct store *store, const struct load_request *request,
+                                            struct arena *arena, struct load_result *ret_result);

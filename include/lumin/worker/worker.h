@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: MIT
+// What the threads of a worker share: who it is, how it is set up, and two words between them. A worker is one process
+// start; its threads are its lanes (they apply commands and relay events), its door (requests), its lease (ownership)
+// and its service endpoint (discovery and statistics).
+#pragma once
+
+#include <stdatomic.h>
+
+#include "lumin/base/random.h"
+#include "lumin/base/uuid.h"
+#include "lumin/infrastructure/config/config.h"
+#include "lumin/infrastructure/nats/link.h"
+#include "lumin/infrastructure/postgres/session.h"
+
+#define STREAM_COMMANDS "LUMIN_USER_COMMANDS"
+#define STREAM_EVENTS "LUMIN_USER_EVENTS"
+#define STREAM_DEAD "LUMIN_USER_DEAD"
+
+#define WORKER_LANES_MAX 64
+
+struct worker {
+  const struct config *config;
+  struct uuid id;                     // of this process start; owner of partitions
+  char token[RANDOM_TOKEN_LEN + 1];   // its name in subjects and in the Services API
+  char name[129];                     // for people
+  atomic_bool stopping;               // set once; the lanes and the lease end in order
+  atomic_uint registrations;          // grows when the worker's row was lost and it registered anew: the lanes then give
+                                      // up what they own and take again
+  _Atomic int64_t lane_turned_ns[WORKER_LANES_MAX]; // last turn of each lane's loop (clock_monotonic_ns): the watchdog
+  atomic_bool lease_lost;             // the lease could not be renewed in time; lanes go on, the fence decides
+};
+
+// Options filled from the configuration; `role` is what the connection is called at the server ("lane 0").
+struct link_options worker_link_options(const struct worker *worker, const char *role, char *name, size_t size);
+struct session_options worker_session_options(const struct worker *worker, const char *role, char *name, size_t size);
+
+// The prefix of all subjects.
+static inline struct span worker_prefix(const struct worker *worker) {
+  return span_from_text(worker->config->service_prefix);
+}

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: MIT
+// What the relay reads back from the tables, in position order: the events table is the outbox.
+#include "columns.h"
+#include "store_internal.h"
+
+struct relay_rows {
+  struct arena *arena;
+  struct stored_event *events;
+  struct stored_dead *dead;
+  size_t count;
+};
+
+static enum lumin_status events_take(void *self, int index, const PGresult *rows) {
+  (void)index;
+  struct relay_rows *taken = self;
+  int count = PQntuples(rows);
+  taken->events = ARENA_ARRAY(taken->arena, (size_t)count, struct stored_event);
+  bool fine = taken->events != NULL;
+  for (int i = 0; fine && i < count; i++) {
+    struct stored_event *event = &taken->events[i];
+    event->user_id = field_uuid(rows, i, 0);
+    event->version = (uint64_t)field_int(rows, i, 1);
+    event->position = (uint64_t)field_int(rows, i, 2);
+    event->type = (enum event_type)field_int(rows, i, 3);
+    event->time_ns = field_int(rows, i, 4);
+    event->command_id = field_uuid(rows, i, 5);
+    fine = field_text(rows, i, 6, taken->arena, &event->actor) &&
+           field_text(rows, i, 7, taken->arena, &event->traceparent) &&
+           field_text(rows, i, 8, taken->arena, &event->tracestate) &&
+           field_text(rows, i, 9, taken->arena, &event->body);
+  }
+  taken->count = (size_t)count;
+  return fine ? LUMIN_OK : LUMIN_NO_MEMORY;
+}
+
+static enum lumin_status dead_take(void *self, int index, const PGresult *rows) {
+  (void)index;
+  struct relay_rows *taken = self;
+  int count = PQntuples(rows);
+  taken->dead = ARENA_ARRAY(taken->arena, (size_t)count, struct stored_dead);
+  bool fine = taken->dead != NULL;
+  for (int i = 0; fine && i < count; i++) {
+    struct stored_dead *dead = &taken->dead[i];
+    dead->dead_position = (uint64_t)field_int(rows, i, 0);
+    dead->stream_seq = (uint64_t)field_int(rows, i, 1);
+    dead->command_id = field_uuid(rows, i, 2);
+    fine = field_text(rows, i, 3, taken->arena, &dead->method) &&
+           field_text(rows, i, 4, taken->arena, &dead->user_token) &&
+           field_text(rows, i, 5, taken->arena, &dead->reason) &&
+           field_text(rows, i, 6, taken->arena, &dead->headers) &&
+           field_text(rows, i, 7, taken->arena, &dead->payload);
+  }
+  taken->count = (size_t)count;
+  return fine ? LUMIN_OK : LUMIN_NO_MEMORY;
+}
+
+static enum lumin_status after_ask(struct store *store, enum session_statement statement, const struct params *params,
+                                   const struct session_sink *sink) {
+  if (store->session == NULL) {
+    return LUMIN_CONNECTION_LOST;
+  }
+  enum lumin_status status = session_send(store->session, statement, params);
+  return status == LUMIN_OK ? session_sync(store->session, sink) : status;
+}
+
+static bool after_params(uint16_t partition, uint64_t position, uint32_t most, struct arena *arena,
+                         struct params *params) {
+  return params_int4(params, arena, partition) == LUMIN_OK &&
+         params_int8(params, arena, (int64_t)position) == LUMIN_OK &&
+         params_int4(params, arena, (int32_t)most) == LUMIN_OK;
+}
+
+enum lumin_status store_events_after(struct store *store, uint16_t partition, uint64_t position, uint32_t most,
+                                     struct arena *arena, struct stored_event **ret_events, size_t *ret_count) {
+  struct params params = {0};
+  struct relay_rows taken = {.arena = arena};
+  struct session_sink sink = {&taken, events_take};
+  if (!after_params(partition, position, most, arena, &params)) {
+    return LUMIN_NO_MEMORY;
+  }
+  enum lumin_status status = after_ask(store, STATEMENT_EVENTS_LOAD, &params, &sink);
+  if (status == LUMIN_OK) {
+    *ret_events = taken.events;
+    *ret_count = taken.count;
+  }
+  return status;
+}
+
+enum lumin_status store_dead_after(struct store *store, uint16_t partition, uint64_t dead_position, uint32_t most,
+                                   struct arena *arena, struct stored_dead **ret_dead, size_t *ret_count) {
+  struct params params = {0};
+  struct relay_rows taken = {.arena = arena};
+  struct session_sink sink = {&taken, dead_take};
+  if (!after_params(partition, dead_position, most, arena, &params)) {
+    return LUMIN_NO_MEMORY;
+  }
+  enum lumin_status status = after_ask(store, STATEMENT_DEAD_LOAD, &params, &sink);
+  if (status == LUMIN_OK) {
+    *ret_dead = taken.dead;
+    *ret_count = taken.count;
+  }
+  return status;
+}
