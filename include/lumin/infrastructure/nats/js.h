@@ -6,7 +6,8 @@
 
 #include "lumin/base/arena.h"
 
-// ---- subjects and bodies of requests; all in the arena, data is NULL where memory is short
+// ---- subjects and bodies of requests; all in the arena, NUL-terminated. data is NULL where memory is short, and where
+// a name or subject is not plain: printable ASCII without spaces, quotes and backslashes, names of one token.
 
 // "$JS.API.STREAM.INFO.<stream>"
 struct span js_stream_info_subject(struct arena *arena, const char *stream);
@@ -53,8 +54,9 @@ struct js_error {
 #define JS_ERR_WRONG_LAST_SEQUENCE_CLUSTER 10164
 #define JS_ERR_STREAM_FULL_MESSAGES 10077 // "maximum messages exceeded" and its kin come under this number
 
-// Each returns OK and fills *ret_answer; or OK with ret_error->code set where the server answered with an error; or
-// INTERNAL where the bytes are no such answer. Spans are in the arena.
+// Each returns OK and fills *ret_answer, with ret_error->code 0; or OK with ret_error->code set where the server
+// answered with an error; or INTERNAL where the bytes are no such answer or more than 2 MiB (a message of 1 MiB, which
+// a default server takes, comes in base64). NO_MEMORY: the arena is full. Spans are in the arena.
 struct js_stream_info {
   uint64_t first_seq, last_seq, messages;
   int64_t first_ts_ns, last_ts_ns; // 0 where the server gives the zero time ("0001-01-01T00:00:00Z")
@@ -70,11 +72,12 @@ struct js_message {
   struct span subject;
   uint64_t seq;
   int64_t ts_ns;
-  struct span headers; // raw "NATS/1.0\r\n..." block, decoded from base64; empty where there is none
+  struct span headers; // raw block, decoded from base64; empty where there is none. Servers store any bytes as headers
 };
 LUMIN_MUST_USE enum lumin_status js_message_parse(struct span bytes, struct arena *arena, struct js_message *ret_answer,
                                                   struct js_error *ret_error);
-// A header's value in a raw block; exact case; false where it is not there.
+// A header's value in a raw block ("NATS/1.0\r\n..."), without spaces around it: the first one of exactly this name.
+// False where it is not there or the block is none. The span is in `headers`.
 bool js_header_find(struct span headers, struct span name, struct span *ret_value);
 
 struct js_consumer_info {
