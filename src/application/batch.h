@@ -18,10 +18,10 @@ struct working {
 struct claim {
   enum identifier_kind kind;
   struct span key;
-  bool known;          // `before` was read or follows from its holder's own state
-  struct uuid before;  // nil: free
-  struct uuid now;     // nil: free
-  struct claim *next;  // of the same slot
+  bool known;         // `before` was read or follows from its holder's own state
+  struct uuid before; // nil: free
+  struct uuid now;    // nil: free
+  struct claim *next; // of the same slot
 };
 
 struct claims {

@@ -2,6 +2,7 @@
 // The dispatch table, expanded from catalog.def.
 #include "lumin/application/catalog.h"
 
+#include "lumin/application/query.h"
 #include "lumin/user/v1/commands.pb-c.h"
 #include "lumin/user/v1/queries.pb-c.h"
 #include "lumin/user/v1/types.pb-c.h"
@@ -27,6 +28,7 @@ const struct method methods[METHOD_COUNT] = {
                       .kind = METHOD_QUERY,                                                                            \
                       .request = DESCRIPTOR(snake),                                                                    \
                       .reply = REPLY_##Reply,                                                                          \
+                      .query = &query_##snake,                                                                         \
                       .summary = (text)},
 #include "lumin/application/catalog.def"
 #undef COMMAND

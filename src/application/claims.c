@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Who holds which e-mail and phone while a batch is decided. Keeps guarantee 7 together with the primary key of the
-// identifiers table: a key that nobody in the batch knows about is assumed to be free, and the insert decides. A refusal,
-// though, needs a row that was read for this batch: another lane may have freed the key since.
+// identifiers table: a key that nobody in the batch knows about is assumed to be free, and the insert decides. A
+// refusal, though, needs a row that was read for this batch: another lane may have freed the key since.
 #include "batch.h"
 
 static const struct uuid nobody = {{0}};

@@ -3,12 +3,7 @@
 // companions get their results (guarantee 10). The partition check is a security boundary: a caller may publish to any
 // partition, and one user in two partitions would have two writers (guarantee 4).
 #include "batch.h"
-
-#define COMMAND_ID_SEQUENCE_BYTES 16
-
-// Name space of command ids that are derived: from a Nats-Msg-Id, or from the message's own place and content.
-static const struct uuid command_name_space = {
-    {0x6b, 0x1f, 0x8d, 0x0e, 0x52, 0x2c, 0x4f, 0x0b, 0x9a, 0x63, 0x1c, 0x5e, 0xd7, 0x40, 0x88, 0x21}};
+#include "lumin/application/command_id.h"
 
 #define ACTOR_MAX 256
 #define TRACESTATE_MAX 512
@@ -72,15 +67,9 @@ static enum lumin_status command_id_decode(struct command *command) {
     }
     command_fault(command, false, "Lumin-Command-Id", "a UUID", "the command id is not a UUID");
   } else if (in->headers.msg_id.len > 0) {
-    return uuid_v5(&command_name_space, &in->headers.msg_id, 1, &command->command_id);
+    return command_id_of_msg_id(in->headers.msg_id, &command->command_id);
   }
-  uint8_t place[COMMAND_ID_SEQUENCE_BYTES];
-  for (size_t i = 0; i < 8; i++) {
-    place[i] = (uint8_t)(in->seq >> (8 * (7 - i)));
-    place[8 + i] = (uint8_t)((uint64_t)in->ts_ns >> (8 * (7 - i)));
-  }
-  const struct span parts[] = {span_of(place, sizeof place), in->subject, in->payload};
-  return uuid_v5(&command_name_space, parts, 3, &command->command_id);
+  return command_id_of_place(in->seq, in->ts_ns, in->subject, in->payload, &command->command_id);
 }
 
 static bool text_is_printable(struct span text, size_t limit) {
@@ -119,8 +108,9 @@ static void headers_decode(const struct pipeline *pipeline, struct command *comm
                     "the expected version is not a number");
     }
   }
-  if (!text_is_printable(headers->actor, ACTOR_MAX)) {
-    command_fault(command, false, "Lumin-Actor", "up to 256 printable ASCII characters", "the actor cannot be recorded");
+  if (!actor_is_valid(headers->actor)) {
+    command_fault(command, false, "Lumin-Actor", "up to 256 printable ASCII characters",
+                  "the actor cannot be recorded");
   } else {
     command->actor = headers->actor;
   }
@@ -132,6 +122,8 @@ static void headers_decode(const struct pipeline *pipeline, struct command *comm
     command_fault(command, false, "Lumin-Reply-To",
                   "a subject below lumin.user.v1.reply, its tokens of letters, digits, _ and -",
                   "outcomes are not sent there");
+  } else {
+    command->reply_to = headers->reply_to;
   }
 }
 
@@ -210,5 +202,7 @@ bool trace_parent_is_valid(struct span text) {
   }
   return true;
 }
+
+bool actor_is_valid(struct span text) { return text_is_printable(text, ACTOR_MAX); }
 
 bool trace_state_is_valid(struct span text) { return text.len > 0 && text_is_printable(text, TRACESTATE_MAX); }

@@ -123,7 +123,8 @@ static struct span span_move(char **end, struct span source) {
 }
 
 static struct remembered *remembered_create(uint16_t partition, const struct user *user) {
-  size_t text = user->first_name.len + user->last_name.len + user->email.text.len + user->email.key.len + user->phone.len;
+  size_t text =
+      user->first_name.len + user->last_name.len + user->email.text.len + user->email.key.len + user->phone.len;
   // What malloc and the table cost on top is counted too, or the limit would mean less than it says.
   size_t bytes = sizeof(struct remembered) + text + 64;
   struct remembered *entry = malloc(sizeof *entry + text);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What a decided batch writes, gathered into one transaction: net changes only, sorted, so that two lanes that touch the
-// same keys wait for one another in the same order. Keeps guarantees 1 (the caller publishes only after OK) and 3.
+// What a decided batch writes, gathered into one transaction: net changes only, sorted, so that two lanes that touch
+// the same keys wait for one another in the same order. Keeps guarantees 1 (the caller publishes only after OK) and 3.
 #include <stdlib.h>
 
 #include "batch.h"
@@ -87,7 +87,8 @@ static enum lumin_status claims_gather(struct batch *batch, struct record *recor
 }
 
 static int command_compare(const void *a, const void *b) {
-  return uuid_compare(&(*(const struct command *const *)a)->command_id, &(*(const struct command *const *)b)->command_id);
+  return uuid_compare(&(*(const struct command *const *)a)->command_id,
+                      &(*(const struct command *const *)b)->command_id);
 }
 
 static enum lumin_status outcomes_gather(struct batch *batch, struct record *record) {
@@ -128,7 +129,8 @@ enum lumin_status batch_record(struct batch *batch) {
   if (status == LUMIN_OK) {
     batch_settle(batch);
   }
-  return status;
+  // A new user was assumed not to exist, and its first version is taken: most likely the guess was wrong.
+  return status == LUMIN_VERSION_TAKEN && !batch->doubtful ? LUMIN_CONFLICT : status;
 }
 
 void batch_settle(struct batch *batch) {

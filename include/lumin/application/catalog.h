@@ -6,6 +6,8 @@
 
 #include "lumin/application/decision.h"
 
+struct query_handler; // query.h
+
 enum method_kind { METHOD_COMMAND, METHOD_QUERY };
 enum user_rule { USER_NAMED, USER_NEW, USER_UNUSED };
 
@@ -24,8 +26,9 @@ struct method {
   enum method_kind kind;
   const ProtobufCMessageDescriptor *request;
   const ProtobufCMessageDescriptor *reply;
-  enum user_rule user;    // commands
-  command_handler decide; // commands
+  enum user_rule user;               // commands
+  command_handler decide;            // commands
+  const struct query_handler *query; // queries
   const char *summary;
 };
 

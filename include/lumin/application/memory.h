@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What a lane remembers of users between batches, so that a batch needs no SELECT. An entry belongs to a partition and
-// dies with its epoch or with the database connection; the least recently used go when the memory is full (guarantee 11).
+// dies with its epoch or with the database connection; the least recently used go when the memory is full (guarantee
+// 11).
 #pragma once
 
 #include "lumin/base/map.h"
@@ -16,8 +17,8 @@ const struct user *memory_get(struct memory *memory, const struct uuid *user_id)
 // Copies the state; it may point into the entry that it replaces. Without memory the user is simply not remembered.
 void memory_put(struct memory *memory, uint16_t partition, const struct user *user);
 void memory_forget_partition(struct memory *memory, uint16_t partition);
-// Throws out the least recently used until the limit is kept. Apart from memory_put, so that states that still point into
-// entries can be put one after the other.
+// Throws out the least recently used until the limit is kept. Apart from memory_put, so that states that still point
+// into entries can be put one after the other.
 void memory_trim(struct memory *memory);
 void memory_clear(struct memory *memory);
 size_t memory_bytes(const struct memory *memory);

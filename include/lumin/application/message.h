@@ -30,7 +30,13 @@ struct inbound {
 };
 
 // Numbers are stored and are the wire's OutcomeStatus.
-enum outcome_status { OUTCOME_NONE = 0, OUTCOME_APPLIED = 1, OUTCOME_UNCHANGED = 2, OUTCOME_REJECTED = 3, OUTCOME_DEAD = 4 };
+enum outcome_status {
+  OUTCOME_NONE = 0,
+  OUTCOME_APPLIED = 1,
+  OUTCOME_UNCHANGED = 2,
+  OUTCOME_REJECTED = 3,
+  OUTCOME_DEAD = 4
+};
 
 #define CONTENT_HASH_LEN 16
 
@@ -56,6 +62,7 @@ struct command {
   uint64_t expected_version;
   bool json; // the outcome goes back as JSON
   struct span actor;
+  struct span reply_to;    // allowed ones only
   struct span traceparent; // valid ones only
   struct span tracestate;
   const ProtobufCMessage *message;

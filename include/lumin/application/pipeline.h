@@ -43,7 +43,8 @@ struct batch; // one arena's worth of commands
 
 // A batch over messages that are in stream order for each partition. Everything in it lives in the arena. NULL where
 // memory is short.
-struct batch *batch_create(struct pipeline *pipeline, struct arena *arena, const struct inbound *messages, size_t count);
+struct batch *batch_create(struct pipeline *pipeline, struct arena *arena, const struct inbound *messages,
+                           size_t count);
 
 // Bytes to typed commands. What cannot be decoded becomes dead, with its reason; never fails for bad input.
 LUMIN_MUST_USE enum lumin_status batch_decode(struct batch *batch);

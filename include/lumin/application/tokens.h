@@ -11,3 +11,6 @@ bool token_is_safe(struct span token);
 // W3C Trace Context: version 00 exactly; and printable ASCII up to 512 bytes.
 bool trace_parent_is_valid(struct span text);
 bool trace_state_is_valid(struct span text);
+
+// Who asks: up to 256 printable ASCII characters, and may be empty.
+bool actor_is_valid(struct span text);

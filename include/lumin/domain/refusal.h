@@ -14,7 +14,8 @@ struct refusal {
   uint64_t current_version; // 0 where it does not matter
 };
 
-// Fills *ret_refusal and returns `reason`, so that a verb can end with it. The texts must outlive the refusal: literals.
+// Fills *ret_refusal and returns `reason`, so that a verb can end with it. The texts must outlive the refusal:
+// literals.
 enum lumin_status refuse(struct refusal *ret_refusal, enum lumin_status reason, const char *message);
 enum lumin_status refuse_field(struct refusal *ret_refusal, const char *field, const char *allowed,
                                const char *message); // INVALID_ARGUMENT

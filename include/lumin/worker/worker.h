@@ -20,14 +20,14 @@
 
 struct worker {
   const struct config *config;
-  struct uuid id;                     // of this process start; owner of partitions
-  char token[RANDOM_TOKEN_LEN + 1];   // its name in subjects and in the Services API
-  char name[129];                     // for people
-  atomic_bool stopping;               // set once; the lanes and the lease end in order
-  atomic_uint registrations;          // grows when the worker's row was lost and it registered anew: the lanes then give
-                                      // up what they own and take again
+  struct uuid id;                   // of this process start; owner of partitions
+  char token[RANDOM_TOKEN_LEN + 1]; // its name in subjects and in the Services API
+  char name[129];                   // for people
+  atomic_bool stopping;             // set once; the lanes and the lease end in order
+  atomic_uint registrations;        // grows when the worker's row was lost and it registered anew: the lanes then give
+                                    // up what they own and take again
   _Atomic int64_t lane_turned_ns[WORKER_LANES_MAX]; // last turn of each lane's loop (clock_monotonic_ns): the watchdog
-  atomic_bool lease_lost;             // the lease could not be renewed in time; lanes go on, the fence decides
+  atomic_bool lease_lost; // the lease could not be renewed in time; lanes go on, the fence decides
 };
 
 // Options filled from the configuration; `role` is what the connection is called at the server ("lane 0").

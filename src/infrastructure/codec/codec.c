@@ -81,8 +81,7 @@ static void unknown_drop(ProtobufCMessage *message) {
 }
 
 enum lumin_status codec_decode(struct codec *codec, const ProtobufCMessageDescriptor *type, struct span payload,
-                               struct arena *arena, const ProtobufCMessage **ret_message,
-                               struct refusal *ret_refusal) {
+                               struct arena *arena, const ProtobufCMessage **ret_message, struct refusal *ret_refusal) {
   if (payload.len > codec->payload_limit) {
     return refuse_field(ret_refusal, "payload", "as many bytes as rpc.max_payload, 256 KiB if not set",
                         "the payload is too large");

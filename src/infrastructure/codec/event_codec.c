@@ -4,7 +4,8 @@
 #include "lumin/infrastructure/codec/codec.h"
 #include "lumin/user/v1/events.pb-c.h"
 
-// Values end with a NUL behind them (arena_copy); what was decoded from C strings does too, and remembered states do not.
+// Values end with a NUL behind them (arena_copy); what was decoded from C strings does too, and remembered states do
+// not.
 static char *text_of(struct span value, struct arena *arena) {
   struct span copy = arena_copy(arena, value);
   return (char *)(uintptr_t)copy.data;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Checks the wire format of protobuf (developers' guide, "Encoding") against a descriptor. protobuf-c multiplies hostile
-// input: a budget of fields bounds what unpacking can allocate (guarantees 10 and 11).
+// Checks the wire format of protobuf (developers' guide, "Encoding") against a descriptor. protobuf-c multiplies
+// hostile input: a budget of fields bounds what unpacking can allocate (guarantees 10 and 11).
 #include "wire.h"
 
 #include <utf8proc.h>

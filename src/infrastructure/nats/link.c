@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// nats.c on a loop: natsOptions_SetEventLoop with SendAsap gives low latency and few writes at once; either alone costs a
-// millisecond or a system call for each message.
+// nats.c on a loop: natsOptions_SetEventLoop with SendAsap gives low latency and few writes at once; either alone costs
+// a millisecond or a system call for each message.
 #include "lumin/infrastructure/nats/link.h"
 
 #include <stdlib.h>
@@ -190,22 +190,22 @@ bool link_is_alive(const struct link *link) { return link != NULL && !natsConnec
 
 natsConnection *link_connection(struct link *link) { return link->connection; }
 
-struct span link_inbox(const struct link *link) { return span_of(link->inbox, link->inbox_len); }
+struct span link_inbox(const struct link *link) {
+  return span_of(link->inbox, link->inbox_len);
+}
 
 int64_t link_max_payload(struct link *link) { return natsConnection_GetMaxPayload(link->connection); }
 
 enum lumin_status link_subscribe(struct link *link, const char *subject, const char *queue,
                                  natsSubscription **ret_subscription) {
-  natsSubscription **grown =
-      realloc(link->subscriptions, (link->subscription_count + 1) * sizeof(natsSubscription *));
+  natsSubscription **grown = realloc(link->subscriptions, (link->subscription_count + 1) * sizeof(natsSubscription *));
   if (grown == NULL) {
     return LUMIN_NO_MEMORY;
   }
   link->subscriptions = grown;
   natsSubscription *subscription = NULL;
-  natsStatus status = queue != NULL
-                          ? natsConnection_QueueSubscribeSync(&subscription, link->connection, subject, queue)
-                          : natsConnection_SubscribeSync(&subscription, link->connection, subject);
+  natsStatus status = queue != NULL ? natsConnection_QueueSubscribeSync(&subscription, link->connection, subject, queue)
+                                    : natsConnection_SubscribeSync(&subscription, link->connection, subject);
   if (status != NATS_OK) {
     return LUMIN_CONNECTION_LOST;
   }
@@ -234,8 +234,8 @@ enum lumin_status link_publish(struct link *link, struct span subject, struct sp
 enum lumin_status link_publish_headers(struct link *link, struct span subject, struct span reply, struct span payload,
                                        const struct link_header *headers, size_t header_count) {
   natsMsg *message = NULL;
-  natsStatus status = natsMsg_Create(&message, subject.data, reply.len > 0 ? reply.data : NULL, payload.data,
-                                     (int)payload.len);
+  natsStatus status =
+      natsMsg_Create(&message, subject.data, reply.len > 0 ? reply.data : NULL, payload.data, (int)payload.len);
   for (size_t i = 0; i < header_count && status == NATS_OK; i++) {
     status = natsMsgHeader_Set(message, headers[i].name, headers[i].value.data);
   }

@@ -57,5 +57,4 @@ int64_t field_int(const PGresult *result, int row, int column); // int2, int4, i
 bool field_bool(const PGresult *result, int row, int column);
 struct uuid field_uuid(const PGresult *result, int row, int column);
 // false where the arena is full.
-LUMIN_MUST_USE bool field_text(const PGresult *result, int row, int column, struct arena *arena,
-                               struct span *ret_text);
+LUMIN_MUST_USE bool field_text(const PGresult *result, int row, int column, struct arena *arena, struct span *ret_text);

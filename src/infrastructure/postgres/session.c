@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// libpq in pipeline mode, without blocking. Success is PIPELINE_SYNC with no error before it, nothing less (guarantee 1).
+// libpq in pipeline mode, without blocking. Success is PIPELINE_SYNC with no error before it, nothing less (guarantee
+// 1).
 #include "lumin/infrastructure/postgres/session.h"
 
 #include <poll.h>
@@ -11,7 +12,8 @@
 struct session {
   PGconn *connection;
   struct session_wait wait;
-  int sent; // statements since the last sync
+  int sent;    // statements since the last sync
+  bool broken; // what was sent is in doubt: of no further use, whatever libpq thinks
   char sqlstate[6];
   char message[200];
 };
@@ -36,9 +38,11 @@ static void wait_poll(void *self, int fd, bool for_write) {
 
 static PGconn *connection_start(const struct session_options *options) {
   char timeout[24];
-  (void)snprintf(timeout, sizeof timeout, "%lld", (long long)((options->connect_timeout_ns + NS_PER_SECOND - 1) / NS_PER_SECOND));
-  const char *const keywords[] = {"dbname", "fallback_application_name", "connect_timeout", "keepalives_idle",
-                                  "keepalives_interval", "keepalives_count", "tcp_user_timeout", "client_encoding", NULL};
+  (void)snprintf(timeout, sizeof timeout, "%lld",
+                 (long long)((options->connect_timeout_ns + NS_PER_SECOND - 1) / NS_PER_SECOND));
+  const char *const keywords[] = {"dbname",           "fallback_application_name", "connect_timeout",
+                                  "keepalives_idle",  "keepalives_interval",       "keepalives_count",
+                                  "tcp_user_timeout", "client_encoding",           NULL};
   const char *const values[] = {options->url, options->name, timeout, "5", "2", "3", "15000", "UTF8", NULL};
   return PQconnectdbParams(keywords, values, 1);
 }
@@ -124,7 +128,7 @@ void session_close(struct session *session) {
 }
 
 bool session_is_alive(const struct session *session) {
-  return session != NULL && PQstatus(session->connection) == CONNECTION_OK;
+  return session != NULL && !session->broken && PQstatus(session->connection) == CONNECTION_OK;
 }
 
 PGconn *session_connection(struct session *session) { return session->connection; }
@@ -135,7 +139,8 @@ enum lumin_status session_send(struct session *session, enum session_statement s
   static const int binary[PARAMS_MAX] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
   int sent = PQsendQueryPrepared(session->connection, statement_names[statement], params->count, params->values,
                                  params->lengths, binary, 1);
-  if (sent != 1) {
+  if (session->broken || sent != 1) {
+    session->broken = true;
     return LUMIN_CONNECTION_LOST;
   }
   session->sent++;
@@ -265,7 +270,8 @@ enum lumin_status session_sync(struct session *session, const struct session_sin
   session->sqlstate[0] = session->message[0] = '\0';
   int sent = session->sent;
   session->sent = 0;
-  if (PQpipelineSync(session->connection) != 1) {
+  if (session->broken || PQpipelineSync(session->connection) != 1) {
+    session->broken = true;
     return LUMIN_CONNECTION_LOST;
   }
   FAILPOINT("pg.synced");
@@ -277,6 +283,7 @@ enum lumin_status session_sync(struct session *session, const struct session_sin
   if (status != LUMIN_CONNECTION_LOST) {
     status = sync_finish(session, status);
   }
+  session->broken = status == LUMIN_CONNECTION_LOST;
   FAILPOINT("pg.finished");
   return status;
 }

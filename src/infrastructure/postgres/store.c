@@ -232,7 +232,8 @@ static enum lumin_status mine_ask(struct store *store, enum session_statement st
   for (size_t i = 0; i < count; i++) {
     column_int4(&numbers, partitions[i]);
   }
-  bool fine = params_uuid(&params, arena, &store->worker_id) == LUMIN_OK && params_column(&params, &numbers) == LUMIN_OK;
+  bool fine =
+      params_uuid(&params, arena, &store->worker_id) == LUMIN_OK && params_column(&params, &numbers) == LUMIN_OK;
   return fine ? partitions_ask(store, statement, &params, arena, ret_rows) : LUMIN_NO_MEMORY;
 }
 

@@ -6,7 +6,8 @@
 #include "store_internal.h"
 
 // Types, rows, and the parameters made of them: what every statement of a batch has in common.
-#define TYPES(...) (const enum column_type[]){__VA_ARGS__}, sizeof((const enum column_type[]){__VA_ARGS__}) / sizeof(enum column_type)
+#define TYPES(...)                                                                                                     \
+  (const enum column_type[]){__VA_ARGS__}, sizeof((const enum column_type[]){__VA_ARGS__}) / sizeof(enum column_type)
 
 static enum lumin_status columns_send(struct store *store, enum session_statement statement,
                                       const struct columns *columns) {
@@ -18,18 +19,23 @@ static enum lumin_status columns_send(struct store *store, enum session_statemen
 enum lumin_status fence_send(struct store *store, const struct partition_mark *marks, size_t count,
                              struct arena *arena) {
   struct params params = {0};
-  struct columns columns = columns_begin(
-      arena,
-      TYPES(COLUMN_INT4, COLUMN_INT8, COLUMN_INT8, COLUMN_INT8, COLUMN_INT8, COLUMN_INT8, COLUMN_INT8, COLUMN_INT8,
-            COLUMN_INT8, COLUMN_INT8, COLUMN_INT8, COLUMN_INT8),
-      count);
+  struct columns columns =
+      columns_begin(arena,
+                    TYPES(COLUMN_INT4, COLUMN_INT8, COLUMN_INT8, COLUMN_INT8, COLUMN_INT8, COLUMN_INT8, COLUMN_INT8,
+                          COLUMN_INT8, COLUMN_INT8, COLUMN_INT8, COLUMN_INT8, COLUMN_INT8),
+                    count);
   for (size_t i = 0; i < count; i++) {
     const struct partition_mark *mark = &marks[i];
-    const int64_t values[] = {(int64_t)mark->epoch,            (int64_t)mark->old_seq,
-                              mark->old_ts_ns,                 (int64_t)mark->new_seq,
-                              mark->new_ts_ns,                 (int64_t)mark->event_position,
-                              (int64_t)mark->relayed_position, (int64_t)mark->event_stream_seq,
-                              mark->event_stream_ts_ns,        (int64_t)mark->dead_position,
+    const int64_t values[] = {(int64_t)mark->epoch,
+                              (int64_t)mark->old_seq,
+                              mark->old_ts_ns,
+                              (int64_t)mark->new_seq,
+                              mark->new_ts_ns,
+                              (int64_t)mark->event_position,
+                              (int64_t)mark->relayed_position,
+                              (int64_t)mark->event_stream_seq,
+                              mark->event_stream_ts_ns,
+                              (int64_t)mark->dead_position,
                               (int64_t)mark->dead_relayed};
     column_int4(&columns.items[0], mark->partition);
     for (size_t j = 0; j < sizeof values / sizeof values[0]; j++) {
@@ -44,11 +50,11 @@ enum lumin_status fence_send(struct store *store, const struct partition_mark *m
 }
 
 static enum lumin_status events_send(struct store *store, const struct record *record, struct arena *arena) {
-  struct columns columns = columns_begin(arena,
-                                         TYPES(COLUMN_UUID, COLUMN_INT8, COLUMN_INT4, COLUMN_INT8, COLUMN_INT2,
-                                               COLUMN_INT8, COLUMN_UUID, COLUMN_TEXT, COLUMN_TEXT, COLUMN_TEXT,
-                                               COLUMN_BYTEA),
-                                         record->event_count);
+  struct columns columns =
+      columns_begin(arena,
+                    TYPES(COLUMN_UUID, COLUMN_INT8, COLUMN_INT4, COLUMN_INT8, COLUMN_INT2, COLUMN_INT8, COLUMN_UUID,
+                          COLUMN_TEXT, COLUMN_TEXT, COLUMN_TEXT, COLUMN_BYTEA),
+                    record->event_count);
   for (size_t i = 0; i < record->event_count; i++) {
     const struct new_event *event = &record->events[i];
     column_uuid(&columns.items[0], &event->user_id);
@@ -139,10 +145,10 @@ static enum lumin_status replaced_send(struct store *store, const struct record 
 
 static enum lumin_status outcomes_send(struct store *store, const struct record *record, struct arena *arena) {
   enum lumin_status status = replaced_send(store, record, arena);
-  struct columns columns = columns_begin(arena,
-                                         TYPES(COLUMN_UUID, COLUMN_UUID, COLUMN_BYTEA, COLUMN_INT2, COLUMN_INT8,
-                                               COLUMN_INT8, COLUMN_INT8, COLUMN_BYTEA),
-                                         record->outcome_count);
+  struct columns columns = columns_begin(
+      arena,
+      TYPES(COLUMN_UUID, COLUMN_UUID, COLUMN_BYTEA, COLUMN_INT2, COLUMN_INT8, COLUMN_INT8, COLUMN_INT8, COLUMN_BYTEA),
+      record->outcome_count);
   for (size_t i = 0; i < record->outcome_count && status == LUMIN_OK; i++) {
     const struct outcome *outcome = &record->outcomes[i]->outcome;
     struct span error = SPAN_EMPTY;
@@ -167,10 +173,13 @@ static struct span dead_headers(const struct command *command, struct arena *are
   const struct {
     const char *name;
     struct span value;
-  } lines[] = {{"Lumin-Command-Id", headers->command_id}, {"Nats-Msg-Id", headers->msg_id},
+  } lines[] = {{"Lumin-Command-Id", headers->command_id},
+               {"Nats-Msg-Id", headers->msg_id},
                {"Lumin-Expected-Version", headers->expected_version},
-               {"Lumin-Actor", headers->actor}, {"Content-Type", headers->content_type},
-               {"traceparent", headers->traceparent}, {"tracestate", headers->tracestate}};
+               {"Lumin-Actor", headers->actor},
+               {"Content-Type", headers->content_type},
+               {"traceparent", headers->traceparent},
+               {"tracestate", headers->tracestate}};
   struct span all = SPAN_LITERAL("");
   for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
     if (lines[i].value.len > 0) {

@@ -47,8 +47,7 @@ static enum lumin_status dead_take(void *self, int index, const PGresult *rows) 
     fine = field_text(rows, i, 3, taken->arena, &dead->method) &&
            field_text(rows, i, 4, taken->arena, &dead->user_token) &&
            field_text(rows, i, 5, taken->arena, &dead->reason) &&
-           field_text(rows, i, 6, taken->arena, &dead->headers) &&
-           field_text(rows, i, 7, taken->arena, &dead->payload);
+           field_text(rows, i, 6, taken->arena, &dead->headers) && field_text(rows, i, 7, taken->arena, &dead->payload);
   }
   taken->count = (size_t)count;
   return fine ? LUMIN_OK : LUMIN_NO_MEMORY;

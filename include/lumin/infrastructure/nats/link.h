@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// A connection to NATS that lives on its owner's loop: one thread reads, handles and writes; what is published in a turn
-// leaves together at its end. It never reconnects: nats.c's reconnect buffer would send stale messages, so a lost link is
-// closed and a new one opened.
+// A connection to NATS that lives on its owner's loop: one thread reads, handles and writes; what is published in a
+// turn leaves together at its end. It never reconnects: nats.c's reconnect buffer would send stale messages, so a lost
+// link is closed and a new one opened.
 #pragma once
 
 #include <nats/nats.h>

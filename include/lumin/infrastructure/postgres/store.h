@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The lane's database: the store port, and the rows that ownership and relay read and write. Every call returns when the
-// answer is there; the session's wait turns the lane's loop meanwhile.
+// The lane's database: the store port, and the rows that ownership and relay read and write. Every call returns when
+// the answer is there; the session's wait turns the lane's loop meanwhile.
 #pragma once
 
 #include "lumin/application/ports.h"
@@ -61,8 +61,8 @@ struct stored_event {
   struct span body;
 };
 LUMIN_MUST_USE enum lumin_status store_events_after(struct store *store, uint16_t partition, uint64_t position,
-                                                    uint32_t most, struct arena *arena, struct stored_event **ret_events,
-                                                    size_t *ret_count);
+                                                    uint32_t most, struct arena *arena,
+                                                    struct stored_event **ret_events, size_t *ret_count);
 
 struct stored_dead {
   uint64_t dead_position;

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: MIT
+// PostgreSQL for programs that ask and end (setup, health, verify): a plain connection, one statement at a time. It
+// needs no schema to be there. What serves uses a session.
+#pragma once
+
+#include "lumin/infrastructure/postgres/session.h"
+
+struct database;
+
+// As session_open; `wait` is not used. A statement_timeout_ns of 0: no limit.
+LUMIN_MUST_USE enum lumin_status database_open(const struct session_options *options, struct database **ret_database,
+                                               char *ret_error, size_t size);
+void database_close(struct database *database); // NULL is fine
+
+// Statements without parameters, as many as the text holds. RETRY: the server refused. CONNECTION_LOST.
+LUMIN_MUST_USE enum lumin_status database_run(struct database *database, const char *sql);
+
+// One statement with text parameters ($1 ...). The result's fields are text, or binary where `binary`; PQclear frees
+// it.
+struct database_query {
+  const char *sql;
+  const char *const *values; // NUL-terminated
+  int count;
+  bool binary;
+};
+LUMIN_MUST_USE enum lumin_status database_ask(struct database *database, const struct database_query *query,
+                                              PGresult **ret_result);
+// One statement without parameters whose answer is one number.
+LUMIN_MUST_USE enum lumin_status database_number(struct database *database, const char *sql, int64_t *ret_number);
+
+// What the last failed call was told: the primary message, never DETAIL.
+const char *database_error(const struct database *database);
+int database_server_version(const struct database *database); // 150008

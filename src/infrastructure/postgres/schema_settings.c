@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: MIT
+// What is fixed at setup: a worker that counts partitions otherwise would apply commands of users that are not its own.
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "lumin/infrastructure/postgres/schema.h"
+
+static enum lumin_status settings_write(struct database *database, const struct schema_settings *settings);
+static enum lumin_status partitions_count(struct database *database, const struct schema_settings *settings,
+                                          struct schema_problem *ret_problem);
+
+static enum lumin_status database_problem(const struct database *database, enum lumin_status status,
+                                          struct schema_problem *ret_problem) {
+  (void)snprintf(ret_problem->text, sizeof ret_problem->text, "PostgreSQL: %s", database_error(database));
+  return status;
+}
+
+enum lumin_status schema_settle(struct database *database, const struct schema_settings *settings,
+                                const struct schema_report *report, struct schema_problem *ret_problem) {
+  int64_t rows = 0;
+  enum lumin_status status = database_number(database, "SELECT count(*) FROM lumin.settings", &rows);
+  if (status == LUMIN_OK && rows == 0) {
+    status = settings_write(database, settings);
+  }
+  if (status != LUMIN_OK) {
+    return database_problem(database, status, ret_problem);
+  }
+  if (rows == 0) {
+    char text[128];
+    (void)snprintf(text, sizeof text, "fixed %u partitions under %s", settings->partitions, settings->prefix);
+    report->done(report->self, text);
+  }
+  return schema_check_settings(database, settings, ret_problem);
+}
+
+// Settings and partitions in one transaction.
+static enum lumin_status settings_write(struct database *database, const struct schema_settings *settings) {
+  char partitions[16];
+  (void)snprintf(partitions, sizeof partitions, "%u", settings->partitions);
+  const char *const values[] = {partitions, settings->prefix};
+  struct database_query query = {
+      .sql = "WITH fixed AS (INSERT INTO lumin.settings (partitions, prefix) VALUES ($1::int4, $2) "
+             "RETURNING partitions) INSERT INTO lumin.partitions (partition) "
+             "SELECT generate_series(0, fixed.partitions - 1) FROM fixed",
+      .values = values,
+      .count = 2,
+  };
+  PGresult *result = NULL;
+  enum lumin_status status = database_ask(database, &query, &result);
+  if (status == LUMIN_OK) {
+    PQclear(result);
+  }
+  return status;
+}
+
+static enum lumin_status row_compare(const PGresult *rows, const struct schema_settings *settings,
+                                     struct schema_problem *ret_problem) {
+  if (PQntuples(rows) != 1) {
+    (void)snprintf(ret_problem->text, sizeof ret_problem->text, "lumin.settings has no row: run lumin-user setup");
+    return LUMIN_INVALID_STATE;
+  }
+  unsigned long partitions = strtoul(PQgetvalue(rows, 0, 0), NULL, 10);
+  const char *prefix = PQgetvalue(rows, 0, 1);
+  if (partitions != settings->partitions) {
+    (void)snprintf(ret_problem->text, sizeof ret_problem->text,
+                   "partitions is %u here, and %lu was fixed at setup: it cannot change", settings->partitions,
+                   partitions);
+    return LUMIN_INVALID_ARGUMENT;
+  }
+  if (strcmp(prefix, settings->prefix) != 0) {
+    (void)snprintf(ret_problem->text, sizeof ret_problem->text,
+                   "service.prefix is %s here, and %s was fixed at setup: it cannot change", settings->prefix, prefix);
+    return LUMIN_INVALID_ARGUMENT;
+  }
+  return LUMIN_OK;
+}
+
+enum lumin_status schema_check_settings(struct database *database, const struct schema_settings *settings,
+                                        struct schema_problem *ret_problem) {
+  PGresult *rows = NULL;
+  struct database_query query = {.sql = "SELECT partitions, prefix FROM lumin.settings"};
+  enum lumin_status status = database_ask(database, &query, &rows);
+  if (status != LUMIN_OK) {
+    return database_problem(database, status, ret_problem);
+  }
+  status = row_compare(rows, settings, ret_problem);
+  PQclear(rows);
+  return status == LUMIN_OK ? partitions_count(database, settings, ret_problem) : status;
+}
+
+static enum lumin_status partitions_count(struct database *database, const struct schema_settings *settings,
+                                          struct schema_problem *ret_problem) {
+  PGresult *rows = NULL;
+  struct database_query query = {
+      .sql = "SELECT count(*), coalesce(min(partition), -1), coalesce(max(partition), -1) FROM lumin.partitions"};
+  enum lumin_status status = database_ask(database, &query, &rows);
+  if (status != LUMIN_OK) {
+    return database_problem(database, status, ret_problem);
+  }
+  unsigned long count = strtoul(PQgetvalue(rows, 0, 0), NULL, 10);
+  long first = strtol(PQgetvalue(rows, 0, 1), NULL, 10);
+  long last = strtol(PQgetvalue(rows, 0, 2), NULL, 10);
+  PQclear(rows);
+  if (count != settings->partitions || first != 0 || last != (long)settings->partitions - 1) {
+    (void)snprintf(ret_problem->text, sizeof ret_problem->text,
+                   "lumin.partitions has %lu rows from %ld to %ld, expected %u from 0 on", count, first, last,
+                   settings->partitions);
+    return LUMIN_INVALID_STATE;
+  }
+  return LUMIN_OK;
+}

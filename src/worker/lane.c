@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: MIT
+// The lane's thread. lane_live is the service in one function: everything else serves one of its lines. Keeps guarantee
+// 1: outcomes and events are published after lane_commit has said OK, and nowhere else.
+#include "lane_internal.h"
+
+#include <stdlib.h>
+
+#include "lumin/base/clock.h"
+
+#define STOP_PATIENCE (5 * NS_PER_SECOND) // for the last events to be acknowledged
+#define IDLE_TURN (NS_PER_SECOND / 4)     // the upkeep looks at least this often
+
+static bool lane_is_done(struct lane *lane);
+static void lane_show(struct lane *lane);
+static void lane_finish(struct lane *lane);
+
+static void lane_live(struct lane *lane) {
+  while (!lane_is_done(lane)) {
+    lane_keep_connected(lane);
+    lane_keep_partitions(lane);
+    lane_attach_cursors(lane);
+    lane_refill_relay(lane);
+    lane_checkpoint(lane, false);
+    lane_show(lane);
+
+    struct batch *batch = lane_take(lane);
+    if (batch == NULL) {
+      lane_turn(lane, clock_monotonic_ns() + IDLE_TURN);
+      continue;
+    }
+    if (lane_commit(lane, batch) == LUMIN_OK) {
+      lane_publish_outcomes(lane, batch);
+      lane_publish_events(lane, batch);
+      lane_turn(lane, 0); // what was published leaves now, not when the next batch waits
+    }
+    lane_forget(lane);
+  }
+  lane_finish(lane);
+}
+
+// ---- the loop's turn
+
+static int64_t earliest(int64_t a, int64_t b) { return a < b ? a : b; }
+
+void lane_turn(struct lane *lane, int64_t deadline_ns) {
+  if (lane->link != NULL) {
+    deadline_ns = earliest(deadline_ns, relay_deadline_ns(lane->relay));
+    deadline_ns = earliest(deadline_ns, cursors_deadline_ns(lane));
+    deadline_ns = earliest(deadline_ns, survey_deadline_ns(lane));
+  }
+  loop_turn(lane->loop, deadline_ns);
+  int64_t now = clock_monotonic_ns();
+  atomic_store(&lane->worker->lane_turned_ns[lane->number], now);
+  if (lane->link == NULL) {
+    return;
+  }
+  lane_receive(lane); // what has arrived comes before the timers, or a process that slept would think it all lost
+  cursors_tick(lane, now);
+  survey_tick(lane, now);
+  relay_run(lane->relay, now);
+}
+
+void lane_pause(struct lane *lane, int64_t ns) {
+  int64_t until = clock_monotonic_ns() + ns;
+  do {
+    lane_turn(lane, until);
+  } while (clock_monotonic_ns() < until && !lane_stopping(lane));
+}
+
+static bool lane_is_done(struct lane *lane) { return lane_stopping(lane); }
+
+// The last batch is committed. Its events go out, what the relay reached is written, the partitions are given up.
+static void lane_finish(struct lane *lane) {
+  cursors_detach(lane);
+  int64_t until = clock_monotonic_ns() + STOP_PATIENCE;
+  while (lane->link != NULL && relay_held(lane->relay) > 0 && clock_monotonic_ns() < until) {
+    lane_turn(lane, until);
+    if (!link_is_alive(lane->link)) {
+      lane_disconnect(lane);
+    }
+  }
+  lane_checkpoint(lane, true);
+  lane_release(lane);
+  until = clock_monotonic_ns() + NS_PER_SECOND;
+  while (lane->link != NULL && link_is_alive(lane->link) && natsConnection_Buffered(link_connection(lane->link)) > 0 &&
+         clock_monotonic_ns() < until) {
+    lane_turn(lane, until);
+  }
+}
+
+// ---- counters for other threads
+
+static void lane_show(struct lane *lane) {
+  lane->counters.partitions = lane->owned_count;
+  lane->counters.waiting = (uint32_t)lane->queue_count;
+  lane->counters.unrelayed = relay_held(lane->relay);
+  lane->counters.nats_up = lane->link != NULL;
+  lane->counters.postgres_up = lane->store.session != NULL;
+  pthread_mutex_lock(&lane->shown_lock);
+  lane->shown = lane->counters;
+  pthread_mutex_unlock(&lane->shown_lock);
+}
+
+void lane_counters_get(const struct lane *lane, struct lane_counters *ret_counters) {
+  pthread_mutex_t *lock = (pthread_mutex_t *)(uintptr_t)&lane->shown_lock;
+  pthread_mutex_lock(lock);
+  *ret_counters = lane->shown;
+  pthread_mutex_unlock(lock);
+}
+
+// ---- birth and end
+
+static void lane_destroy(struct lane *lane) {
+  if (lane == NULL) {
+    return;
+  }
+  queue_pop(lane, lane->queue_count);
+  link_close(lane->link);
+  session_close(lane->store.session);
+  relay_destroy(lane->relay);
+  pipeline_finish(&lane->pipeline);
+  memory_destroy(lane->memory);
+  codec_destroy(lane->codec);
+  for (uint32_t i = 0; lane->partitions != NULL && i < lane->partition_count; i++) {
+    survey_part_clear(&lane->partitions[i].survey);
+  }
+  free(lane->partitions);
+  free(lane->truths);
+  free(lane->owned);
+  free(lane->queue);
+  arena_destroy(lane->arena);
+  arena_destroy(lane->scratch);
+  arena_destroy(lane->turn);
+  loop_destroy(lane->loop);
+  pthread_mutex_destroy(&lane->shown_lock);
+  free(lane);
+}
+
+static struct relay_limits relay_limits_of(const struct config *config) {
+  return (struct relay_limits){
+      .partitions = (uint32_t)config->partitions,
+      .window = (uint32_t)config->relay_window,
+      .entries = (uint32_t)config->relay_entries,
+      .bytes = config->relay_memory,
+      .ack_timeout_ns = config->relay_ack_timeout_ms * NS_PER_MS,
+      .careful_after_ns = config->streams_events_duplicate_window_ms * NS_PER_MS / 2,
+      .backoff_ns = 50 * NS_PER_MS,
+  };
+}
+
+static struct cursor_limits cursor_limits_of(const struct config *config) {
+  uint64_t pull = config->lane_buffer / 2;
+  return (struct cursor_limits){
+      .pull_batch = (uint32_t)(pull > config->lane_batch ? config->lane_batch : pull),
+      .buffer = (uint32_t)config->lane_buffer,
+      .heartbeat_ns = config->cursor_heartbeat_ms * NS_PER_MS,
+      .expires_ns = config->cursor_expires_ms * NS_PER_MS,
+      .reply_timeout_ns = config->nats_timeout_ms * NS_PER_MS,
+      .advance_interval_ns = config->cursor_advance_interval_ms * NS_PER_MS,
+      .inspect_interval_ns = 10 * config->cursor_heartbeat_ms * NS_PER_MS,
+  };
+}
+
+static bool lane_build_parts(struct lane *lane) {
+  const struct config *config = lane->worker->config;
+  struct relay_limits relay_limits = relay_limits_of(config);
+  struct relay_port relay_port = lane_relay_port_of(lane);
+  lane->loop = loop_create();
+  lane->codec = codec_create(config->rpc_max_payload);
+  lane->memory = memory_create(config->lane_memory);
+  lane->relay = relay_create(&relay_limits, &relay_port);
+  lane->arena = arena_create(config->lane_batch_memory);
+  lane->scratch = arena_create(config->lane_batch_memory);
+  lane->turn = arena_create(16U << 20);
+  lane->partitions = calloc(lane->partition_count, sizeof *lane->partitions);
+  lane->truths = calloc(lane->partition_count, sizeof *lane->truths);
+  lane->owned = calloc(lane->partition_count, sizeof *lane->owned);
+  lane->queue_room = 1024;
+  lane->queue = calloc(lane->queue_room, sizeof *lane->queue);
+  return lane->loop && lane->codec && lane->memory && lane->relay && lane->arena && lane->scratch && lane->turn &&
+         lane->partitions && lane->truths && lane->owned && lane->queue;
+}
+
+static bool lane_build(struct lane *lane) {
+  const struct config *config = lane->worker->config;
+  if (!lane_build_parts(lane)) {
+    return false;
+  }
+  struct cursor_limits cursor_limits = cursor_limits_of(config);
+  for (uint32_t i = 0; i < lane->partition_count; i++) {
+    cursor_init(&lane->partitions[i].cursor, &cursor_limits);
+  }
+  (void)snprintf(lane->consumer_prefix, sizeof lane->consumer_prefix, "lumin_%s_%d", lane->worker->token, lane->number);
+  lane->store.worker_id = lane->worker->id;
+  lane->batch_limit = config->lane_batch;
+  lane->registration = atomic_load(&lane->worker->registrations);
+  lane->pipeline = (struct pipeline){
+      .codec = codec_port(lane->codec),
+      .store = store_port(&lane->store),
+      .memory = lane->memory,
+      .truths = lane->truths,
+      .partitions = lane->partition_count,
+      .prefix = worker_prefix(lane->worker),
+  };
+  return pipeline_init(&lane->pipeline) == LUMIN_OK;
+}
+
+static void *lane_main(void *self) {
+  lane_live(self);
+  return NULL;
+}
+
+struct lane *lane_start(struct worker *worker, int number) {
+  struct lane *lane = calloc(1, sizeof *lane);
+  if (lane == NULL) {
+    return NULL;
+  }
+  pthread_mutex_init(&lane->shown_lock, NULL);
+  lane->worker = worker;
+  lane->number = number;
+  lane->lanes = (int)worker->config->worker_lanes;
+  lane->partition_count = (uint32_t)worker->config->partitions;
+  if (!lane_build(lane) || pthread_create(&lane->thread, NULL, lane_main, lane) != 0) {
+    lane_destroy(lane);
+    return NULL;
+  }
+  return lane;
+}
+
+void lane_join(struct lane *lane) {
+  if (lane != NULL) {
+    loop_wake(lane->loop);
+    pthread_join(lane->thread, NULL);
+    lane_destroy(lane);
+  }
+}

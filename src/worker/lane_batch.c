@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: MIT
+// One batch on its way to the commit. Keeps guarantees 1 (OK means committed), 5 (a lost partition ends the batch) and
+// 10 (what the database will not take is cornered by halving, and only that command dies).
+#include "lane_internal.h"
+#include "lumin/base/clock.h"
+
+#define RETRY_PAUSE_FIRST (20 * NS_PER_MS)
+#define RETRY_PAUSE_LONGEST (2 * NS_PER_SECOND)
+#define QUARRELS_BEFORE_PAUSE 8 // conflicts in a row; somebody else got on with each of them
+
+// The first messages of the queue, in a batch of their own. They stay in the queue until the batch is committed.
+struct batch *lane_take(struct lane *lane) {
+  size_t count = lane->queue_count < lane->batch_limit ? lane->queue_count : lane->batch_limit;
+  if (count == 0 || lane->store.session == NULL || lane->retake) {
+    return NULL;
+  }
+  struct inbound *messages = ARENA_ARRAY(lane->arena, count, struct inbound);
+  if (messages == NULL) {
+    return NULL;
+  }
+  for (size_t i = 0; i < count; i++) {
+    messages[i] = queue_at(lane, i)->inbound;
+  }
+  truths_refresh(lane);
+  struct batch *batch = batch_create(&lane->pipeline, lane->arena, messages, count);
+  if (batch != NULL && lane->poison) {
+    (void)batch_halve(batch); // of one message: it is made dead
+  }
+  return batch;
+}
+
+static enum lumin_status lost_ranges_record(struct lane *lane) {
+  enum lumin_status status = LUMIN_OK;
+  for (uint32_t i = 0; i < lane->owned_count && status == LUMIN_OK; i++) {
+    struct partition *partition = &lane->partitions[lane->owned[i]];
+    if (partition->lost_first != 0) {
+      status = store_lost_range(&lane->store, lane->owned[i], partition->lost_first, partition->lost_last, lane->arena);
+      if (status == LUMIN_OK) {
+        partition->lost_first = partition->lost_last = 0;
+      }
+    }
+  }
+  return status;
+}
+
+static enum lumin_status batch_attempt(struct lane *lane, struct batch *batch) {
+  enum lumin_status status = lost_ranges_record(lane);
+  if (status == LUMIN_OK) {
+    status = batch_load(batch);
+  }
+  if (status == LUMIN_OK) {
+    status = batch_decide(batch);
+  }
+  return status == LUMIN_OK ? batch_record(batch) : status;
+}
+
+// ---- surprises: what a failed attempt means. OK: try again; anything else ends the batch uncommitted.
+
+struct attempt {
+  struct lane *lane;
+  struct batch *batch;
+  unsigned failures; // in a row
+  enum lumin_status status;
+};
+
+static void attempt_pause(const struct attempt *attempt) {
+  int64_t pause = RETRY_PAUSE_FIRST;
+  for (unsigned i = 1; i < attempt->failures && pause < RETRY_PAUSE_LONGEST; i++) {
+    pause *= 2;
+  }
+  lane_pause(attempt->lane, pause / 2 + (int64_t)random_below((uint64_t)pause));
+}
+
+static enum lumin_status surprise_conflict(struct attempt *attempt) {
+  attempt->lane->counters.conflicts++;
+  batch_doubt(attempt->batch);
+  if (attempt->failures > QUARRELS_BEFORE_PAUSE) {
+    attempt_pause(attempt);
+  }
+  return LUMIN_OK;
+}
+
+static enum lumin_status surprise_deadlock(struct attempt *attempt) {
+  attempt->lane->counters.conflicts++;
+  batch_doubt(attempt->batch);
+  lane_pause(attempt->lane, (int64_t)random_below((uint64_t)RETRY_PAUSE_FIRST));
+  return LUMIN_OK;
+}
+
+// The batch is put back and a smaller one taken; alone, the command is to blame.
+static enum lumin_status surprise_halve(struct attempt *attempt) {
+  struct lane *lane = attempt->lane;
+  size_t count = 0;
+  (void)batch_commands(attempt->batch, &count);
+  lane->batch_limit = count > 1 ? count / 2 : 1;
+  lane->poison = count == 1;
+  if (lane->poison) {
+    log_error("command_poisoned", log_number("lane", lane->number),
+              log_string("sqlstate", lane->store.session ? session_sqlstate(lane->store.session) : ""));
+  }
+  return attempt->status;
+}
+
+static enum lumin_status surprise_wait(struct attempt *attempt) {
+  struct lane *lane = attempt->lane;
+  if (attempt->failures == 1) {
+    log_warn("batch_waits", log_number("lane", lane->number),
+             log_string("sqlstate", lane->store.session ? session_sqlstate(lane->store.session) : ""),
+             log_string("reason", lane->store.session ? session_message(lane->store.session) : ""));
+  }
+  attempt_pause(attempt);
+  return LUMIN_OK;
+}
+
+static enum lumin_status surprise_fenced(struct attempt *attempt) {
+  enum lumin_status status = lane_review(attempt->lane);
+  if (status != LUMIN_OK) {
+    attempt->lane->retake = true; // looked at again once the session is back
+  }
+  return attempt->status;
+}
+
+static enum lumin_status surprise_foreign(struct attempt *attempt) {
+  log_error("foreign_write", log_number("lane", attempt->lane->number),
+            log_string("what", "a user's version was written by somebody else; everything is dropped and read anew"));
+  attempt->lane->quarrel = true;
+  lane_release(attempt->lane);
+  return attempt->status;
+}
+
+// All marks of a batch move together, so one of them tells.
+static bool batch_is_committed(const struct batch *batch, const struct partition_rows *rows) {
+  size_t count = 0;
+  const struct partition_mark *marks = batch_marks(batch, &count);
+  for (size_t i = 0; i < rows->count; i++) {
+    for (size_t j = 0; j < count; j++) {
+      const struct partition_row *row = &rows->rows[i];
+      if (row->partition == marks[j].partition && row->input_seq == marks[j].new_seq &&
+          row->input_ts_ns == marks[j].new_ts_ns && row->event_position == marks[j].event_position) {
+        return true;
+      }
+    }
+  }
+  return false;
+}
+
+static void partitions_attach_all(struct lane *lane) {
+  for (uint32_t i = 0; i < lane->owned_count; i++) {
+    lane->partitions[lane->owned[i]].attach = lane->partitions[lane->owned[i]].state == PARTITION_OPEN;
+  }
+}
+
+// In doubt: the retake waits for a commit still in flight and tells the truth about it.
+static enum lumin_status surprise_lost(struct attempt *attempt) {
+  struct lane *lane = attempt->lane;
+  struct partition_rows rows = {0};
+  uint32_t owned = lane->owned_count;
+  lane->counters.in_doubt++;
+  log_warn("commit_in_doubt", log_number("lane", lane->number));
+  while (lane_reopen_session(lane) != LUMIN_OK || lane_retake(lane, lane->arena, &rows) != LUMIN_OK) {
+    if (lane_stopping(lane)) {
+      return LUMIN_STOPPED;
+    }
+    lane_pause(lane, RETRY_PAUSE_FIRST);
+  }
+  bool committed = batch_is_committed(attempt->batch, &rows);
+  log_info("doubt_resolved", log_number("lane", lane->number),
+           log_string("commit", committed ? "happened" : "did not happen"));
+  if (committed) {
+    batch_settle(attempt->batch);
+    memory_clear(lane->memory); // what was settled may belong to a partition that is lost
+  }
+  if (lane->owned_count != owned) {
+    // A partition went, and its messages with it: the batch cannot be told in full any more. The others are read again
+    // from where they stand.
+    partitions_attach_all(lane);
+    return LUMIN_NOT_OWNER;
+  }
+  if (committed) {
+    attempt->status = LUMIN_OK;
+    return LUMIN_STOPPED; // no further attempt
+  }
+  return LUMIN_OK;
+}
+
+static const struct {
+  enum lumin_status status;
+  enum lumin_status (*meet)(struct attempt *attempt);
+} surprises[] = {
+    {LUMIN_CONFLICT, surprise_conflict},     {LUMIN_DEADLOCK, surprise_deadlock},
+    {LUMIN_BAD_DATA, surprise_halve},        {LUMIN_NO_MEMORY, surprise_halve},
+    {LUMIN_NOT_OWNER, surprise_fenced},      {LUMIN_POSITION_MOVED, surprise_fenced},
+    {LUMIN_VERSION_TAKEN, surprise_foreign}, {LUMIN_CONNECTION_LOST, surprise_lost},
+};
+
+static enum lumin_status surprise_meet(struct attempt *attempt) {
+  for (size_t i = 0; i < sizeof surprises / sizeof surprises[0]; i++) {
+    if (surprises[i].status == attempt->status) {
+      return surprises[i].meet(attempt);
+    }
+  }
+  return surprise_wait(attempt);
+}
+
+static void batch_count(struct lane *lane, const struct batch *batch) {
+  size_t commands = 0, events = 0;
+  const struct command *all = batch_commands(batch, &commands);
+  (void)batch_events(batch, &events);
+  lane->counters.batches++;
+  lane->counters.commands += commands;
+  lane->counters.events += events;
+  lane->counters.dead += batch_dead_count(batch);
+  for (size_t i = 0; i < commands; i++) {
+    lane->counters.duplicates += all[i].unrecorded;
+  }
+}
+
+// Tells the cursors, frees the messages, and lets the batch size grow again after it was halved.
+static void batch_done(struct lane *lane, const struct batch *batch) {
+  size_t count = 0;
+  const struct partition_mark *marks = batch_marks(batch, &count);
+  size_t commands = 0;
+  const struct command *all = batch_commands(batch, &commands);
+  arena_reset(lane->turn);
+  for (size_t i = 0; i < count; i++) {
+    struct cursor_input committed = {.kind = CURSOR_IN_COMMITTED,
+                                     .now_ns = clock_monotonic_ns(),
+                                     .position = {marks[i].new_seq, marks[i].new_ts_ns}};
+    for (size_t j = 0; j < commands; j++) {
+      committed.count += all[j].inbound->partition == marks[i].partition;
+    }
+    lane->partitions[marks[i].partition].advanced = (struct stream_position){0};
+    cursor_feed(lane, marks[i].partition, &committed);
+  }
+  size_t full = lane->worker->config->lane_batch;
+  lane->batch_limit = 2 * lane->batch_limit > full ? full : 2 * lane->batch_limit;
+  lane->poison = false;
+  lane->committed = commands;
+  batch_count(lane, batch);
+}
+
+enum lumin_status lane_commit(struct lane *lane, struct batch *batch) {
+  struct attempt attempt = {.lane = lane, .batch = batch};
+  attempt.status = batch_decode(batch);
+  if (attempt.status == LUMIN_OK) {
+    attempt.status = batch_attempt(lane, batch);
+  }
+  while (attempt.status != LUMIN_OK) {
+    attempt.failures++;
+    if (surprise_meet(&attempt) != LUMIN_OK) {
+      break;
+    }
+    if (lane_stopping(lane) && attempt.failures > QUARRELS_BEFORE_PAUSE) {
+      return LUMIN_STOPPED;
+    }
+    attempt.status = batch_attempt(lane, batch);
+  }
+  if (attempt.status == LUMIN_OK) {
+    batch_done(lane, batch);
+  }
+  return attempt.status;
+}
+
+void lane_forget(struct lane *lane) {
+  queue_pop(lane, lane->committed);
+  lane->committed = 0;
+  arena_reset(lane->arena);
+}

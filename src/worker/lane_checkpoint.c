@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: MIT
+// Positions that move without a batch, written lazily and behind the same fence: the input position of idle partitions,
+// the relayed position, and the event-stream position that goes with it (guarantees 8 and 9).
+//
+// An event-stream position (sequence, timestamp) is good for a relayed position when every later event of the partition
+// stands behind that sequence. Two ways lead to one. Idle: nothing of the partition was unacknowledged or sent while
+// STREAM.INFO was under way, so its last sequence is good. Busy: M is the highest sequence of any PubAck at some
+// moment; what is pushed later gets a higher one; once all that was pushed by then is acknowledged, M is good.
+#include "lane_internal.h"
+#include "lumin/base/clock.h"
+
+#define CHECKPOINT_INTERVAL NS_PER_SECOND
+#define MARK_PATIENCE (10 * NS_PER_SECOND)
+
+static void busy_mark_use(struct lane *lane, uint16_t number) {
+  struct partition *partition = &lane->partitions[number];
+  struct partition_truth *truth = &lane->truths[number];
+  if (partition->mark_position != 0 && lane->mark_ts_ns != 0 && truth->relayed_position >= partition->mark_position) {
+    truth->event_stream_seq = lane->mark_seq;
+    truth->event_stream_ts_ns = lane->mark_ts_ns;
+    partition->mark_position = 0;
+    partition->dirty = true;
+  }
+}
+
+void truths_refresh(struct lane *lane) {
+  for (uint32_t i = 0; i < lane->owned_count; i++) {
+    uint16_t number = lane->owned[i];
+    struct partition *partition = &lane->partitions[number];
+    if (partition->state != PARTITION_OPEN) {
+      continue;
+    }
+    uint64_t prefix = relay_prefix(lane->relay, number);
+    if (prefix != lane->truths[number].relayed_position) {
+      lane->truths[number].relayed_position = prefix;
+      partition->dirty = true;
+    }
+    busy_mark_use(lane, number);
+  }
+}
+
+// ---- asking for marks
+
+static void marks_ask(struct lane *lane) {
+  arena_reset(lane->turn);
+  for (uint32_t i = 0; i < lane->owned_count; i++) {
+    uint16_t number = lane->owned[i];
+    struct partition *partition = &lane->partitions[number];
+    bool idle = partition->state == PARTITION_OPEN && !partition->behind &&
+                relay_pushed(lane->relay, number) == relay_prefix(lane->relay, number);
+    partition->idle_at_request = idle;
+    partition->idle_sends = relay_sends(lane->relay, number);
+    partition->mark_position = idle || partition->state != PARTITION_OPEN ? 0 : relay_pushed(lane->relay, number);
+  }
+  lane->mark_seq = relay_highest_seq(lane->relay);
+  lane->mark_ts_ns = 0;
+  (void)!lane_ask(lane, js_stream_info_subject(lane->turn, STREAM_EVENTS), SPAN_EMPTY,
+                  lane_inbox_subject(lane, lane->turn, "k.i"));
+  if (lane->mark_seq != 0) {
+    (void)!lane_ask(lane, js_message_get_subject(lane->turn, STREAM_EVENTS),
+                    js_message_get_by_seq(lane->turn, lane->mark_seq), lane_inbox_subject(lane, lane->turn, "k.m"));
+  }
+}
+
+static void idle_marks_use(struct lane *lane, const struct js_stream_info *info) {
+  for (uint32_t i = 0; i < lane->owned_count; i++) {
+    uint16_t number = lane->owned[i];
+    struct partition *partition = &lane->partitions[number];
+    struct partition_truth *truth = &lane->truths[number];
+    bool still = partition->idle_at_request && partition->state == PARTITION_OPEN && !partition->behind &&
+                 partition->idle_sends == relay_sends(lane->relay, number) &&
+                 relay_pushed(lane->relay, number) == relay_prefix(lane->relay, number);
+    partition->idle_at_request = false;
+    if (still && info->last_seq > truth->event_stream_seq) {
+      truth->event_stream_seq = info->last_seq;
+      truth->event_stream_ts_ns = info->last_ts_ns;
+      partition->dirty = true;
+    }
+  }
+}
+
+void lane_mark_answer(struct lane *lane, struct span kind, struct span payload) {
+  struct js_error error = {0};
+  struct js_stream_info info;
+  struct js_message message;
+  if (span_equal(kind, SPAN_LITERAL("i"))) {
+    if (js_stream_info_parse(payload, lane->turn, &info, &error) == LUMIN_OK && error.code == 0 && info.messages > 0) {
+      idle_marks_use(lane, &info);
+    }
+  } else if (js_message_parse(payload, lane->turn, &message, &error) == LUMIN_OK && error.code == 0 &&
+             message.seq == lane->mark_seq) {
+    lane->mark_ts_ns = message.ts_ns;
+  }
+}
+
+// ---- writing
+
+static void mark_fill(const struct lane *lane, uint16_t number, struct partition_mark *mark) {
+  const struct partition_truth *truth = &lane->truths[number];
+  const struct stream_position *advanced = &lane->partitions[number].advanced;
+  *mark = (struct partition_mark){
+      .partition = number,
+      .epoch = truth->epoch,
+      .old_seq = truth->input_seq,
+      .old_ts_ns = truth->input_ts_ns,
+      .new_seq = advanced->seq != 0 ? advanced->seq : truth->input_seq,
+      .new_ts_ns = advanced->seq != 0 ? advanced->ts_ns : truth->input_ts_ns,
+      .event_position = truth->event_position,
+      .relayed_position = truth->relayed_position,
+      .event_stream_seq = truth->event_stream_seq,
+      .event_stream_ts_ns = truth->event_stream_ts_ns,
+      .dead_position = truth->dead_position,
+      .dead_relayed = truth->dead_relayed,
+  };
+}
+
+static void mark_settle(struct lane *lane, const struct partition_mark *mark) {
+  struct partition *partition = &lane->partitions[mark->partition];
+  struct partition_truth *truth = &lane->truths[mark->partition];
+  truth->input_seq = mark->new_seq;
+  truth->input_ts_ns = mark->new_ts_ns;
+  partition->advanced = (struct stream_position){0};
+  arena_reset(lane->turn);
+  struct cursor_input committed = {
+      .kind = CURSOR_IN_COMMITTED, .now_ns = clock_monotonic_ns(), .position = {mark->new_seq, mark->new_ts_ns}};
+  cursor_feed(lane, mark->partition, &committed);
+}
+
+static void marks_write(struct lane *lane) {
+  arena_reset(lane->scratch);
+  struct partition_mark *marks = ARENA_ARRAY(lane->scratch, lane->owned_count, struct partition_mark);
+  size_t count = 0;
+  for (uint32_t i = 0; marks != NULL && i < lane->owned_count; i++) {
+    struct partition *partition = &lane->partitions[lane->owned[i]];
+    if (partition->state == PARTITION_OPEN && (partition->dirty || partition->advanced.seq != 0)) {
+      mark_fill(lane, lane->owned[i], &marks[count++]);
+      partition->dirty = false; // what moves while it is written is written next time
+    }
+  }
+  enum lumin_status status = count > 0 ? store_checkpoint(&lane->store, marks, count, lane->scratch) : LUMIN_RETRY;
+  for (size_t i = 0; i < count; i++) {
+    if (status == LUMIN_OK) {
+      mark_settle(lane, &marks[i]);
+    } else {
+      lane->partitions[marks[i].partition].dirty = true;
+    }
+  }
+  if (status == LUMIN_NOT_OWNER || status == LUMIN_POSITION_MOVED) {
+    (void)!lane_review(lane);
+  }
+}
+
+void lane_checkpoint(struct lane *lane, bool now) {
+  int64_t time = clock_monotonic_ns();
+  if (!now && time < lane->checkpoint_at_ns) {
+    return;
+  }
+  lane->checkpoint_at_ns = time + CHECKPOINT_INTERVAL;
+  truths_refresh(lane);
+  if (lane->store.session != NULL && !lane->retake && lane->owned_count > 0) {
+    marks_write(lane);
+  }
+  // The busy mark stands until it was used everywhere, or has become too old to wait for.
+  bool waiting = false;
+  for (uint32_t i = 0; i < lane->owned_count; i++) {
+    waiting = waiting || lane->partitions[lane->owned[i]].mark_position != 0;
+  }
+  if (lane->link != NULL && !now && (!waiting || time > lane->mark_until_ns)) {
+    lane->mark_until_ns = time + MARK_PATIENCE;
+    marks_ask(lane);
+  }
+}

@@ -1,0 +1,480 @@
+// SPDX-License-Identifier: MIT
+// Between the cursors and the wire: their actions as JetStream requests, and what arrives in the lane's inbox as their
+// input. A message is delivered under its own subject; the consumer's name in its reply subject says whose it is. All
+// else comes to "<inbox>.<letter>...", and the letter says what it answers.
+#include <stdlib.h>
+
+#include "lane_internal.h"
+#include "lumin/base/clock.h"
+
+#define QUEUE_BYTES_MAX (64U << 20) // of a lane; beyond it pulls are denied for a while
+#define PULL_BYTES_MAX (1U << 20)   // of one pull request
+#define ATTACH_PAUSE_LONGEST (5 * NS_PER_SECOND)
+
+// ---- the queue
+
+struct taken *queue_at(const struct lane *lane, size_t index) {
+  return &lane->queue[(lane->queue_head + index) % lane->queue_room];
+}
+
+static bool queue_grow(struct lane *lane) {
+  struct taken *grown = calloc(2 * lane->queue_room, sizeof *grown);
+  if (grown == NULL) {
+    return false;
+  }
+  for (size_t i = 0; i < lane->queue_count; i++) {
+    grown[i] = *queue_at(lane, i);
+  }
+  free(lane->queue);
+  lane->queue = grown;
+  lane->queue_head = 0;
+  lane->queue_room *= 2;
+  return true;
+}
+
+static void taken_free(struct lane *lane, struct taken *taken) {
+  lane->queue_bytes -= taken->bytes;
+  natsMsg_Destroy(taken->inbound.handle);
+  taken->inbound.handle = NULL;
+}
+
+void queue_pop(struct lane *lane, size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    taken_free(lane, queue_at(lane, 0));
+    lane->queue_head = (lane->queue_head + 1) % lane->queue_room;
+    lane->queue_count--;
+  }
+}
+
+void queue_drop_partition(struct lane *lane, uint16_t number) {
+  size_t kept = 0;
+  for (size_t i = 0; i < lane->queue_count; i++) {
+    struct taken *taken = queue_at(lane, i);
+    if (taken->inbound.partition == number) {
+      taken_free(lane, taken);
+    } else {
+      *queue_at(lane, kept++) = *taken;
+    }
+  }
+  lane->queue_count = kept;
+}
+
+static void queue_push(struct lane *lane, uint16_t number, const struct cursor_input *input) {
+  natsMsg *message = lane->arriving;
+  if (lane->queue_count == lane->queue_room && !queue_grow(lane)) {
+    return; // not taken: the cursor's next message shows the gap, and it attaches again
+  }
+  struct taken *taken = queue_at(lane, lane->queue_count++);
+  *taken = (struct taken){.generation = input->generation};
+  taken->inbound = (struct inbound){
+      .partition = number,
+      .seq = input->seq,
+      .ts_ns = input->ts_ns,
+      .subject = span_from_text(natsMsg_GetSubject(message)),
+      .payload = span_of(natsMsg_GetData(message), (size_t)natsMsg_GetDataLength(message)),
+      .handle = message,
+      .headers = {.command_id = link_header_get(message, "Lumin-Command-Id"),
+                  .msg_id = link_header_get(message, "Nats-Msg-Id"),
+                  .expected_version = link_header_get(message, "Lumin-Expected-Version"),
+                  .actor = link_header_get(message, "Lumin-Actor"),
+                  .reply_to = link_header_get(message, "Lumin-Reply-To"),
+                  .content_type = link_header_get(message, "Content-Type"),
+                  .traceparent = link_header_get(message, "traceparent"),
+                  .tracestate = link_header_get(message, "tracestate")},
+  };
+  taken->bytes = taken->inbound.payload.len + 1024; // nats.c's own cost, roughly
+  lane->queue_bytes += taken->bytes;
+  lane->arriving = NULL; // it is the queue's now
+}
+
+// ---- actions
+
+static struct span consumer_name(struct lane *lane, uint16_t number, uint64_t generation) {
+  return arena_printf(lane->turn, "%s_%u_%llu", lane->consumer_prefix, (unsigned)number,
+                      (unsigned long long)generation);
+}
+
+static struct span cursor_reply(struct lane *lane, uint16_t number, const struct cursor_action *action,
+                                const char *tail) {
+  return lane_inbox_subject(lane, lane->turn, "c.%u.%llu.%s", (unsigned)number, (unsigned long long)action->generation,
+                            tail);
+}
+
+static void do_ask_stream(struct lane *lane, uint16_t number, const struct cursor_action *action) {
+  (void)!lane_ask(lane, js_stream_info_subject(lane->turn, STREAM_COMMANDS), SPAN_EMPTY,
+                  cursor_reply(lane, number, action, "i"));
+}
+
+static void do_ask_message(struct lane *lane, uint16_t number, const struct cursor_action *action) {
+  struct span tail = arena_printf(lane->turn, "m.%llu", (unsigned long long)action->seq);
+  if (tail.data != NULL) {
+    (void)!lane_ask(lane, js_message_get_subject(lane->turn, STREAM_COMMANDS),
+                    js_message_get_by_seq(lane->turn, action->seq), cursor_reply(lane, number, action, tail.data));
+  }
+}
+
+static void do_create_consumer(struct lane *lane, uint16_t number, const struct cursor_action *action) {
+  struct js_consumer consumer = {
+      .stream = STREAM_COMMANDS,
+      .name = consumer_name(lane, number, action->generation),
+      .filter =
+          arena_printf(lane->turn, "%.*s.command.%u.*.*", SPAN_ARGS(worker_prefix(lane->worker)), (unsigned)number),
+      .start_seq = action->seq,
+      .inactive_threshold_ns = 60 * NS_PER_SECOND, // well above a stall of PostgreSQL
+  };
+  (void)!lane_ask(lane, js_consumer_create_subject(lane->turn, &consumer),
+                  js_consumer_create_body(lane->turn, &consumer), cursor_reply(lane, number, action, "n"));
+}
+
+static void do_delete_consumer(struct lane *lane, uint16_t number, const struct cursor_action *action) {
+  if (lane->link != NULL) {
+    (void)!lane_ask(
+        lane, js_consumer_delete_subject(lane->turn, STREAM_COMMANDS, consumer_name(lane, number, action->generation)),
+        SPAN_EMPTY, cursor_reply(lane, number, action, "d"));
+  }
+}
+
+static void do_ask_consumer(struct lane *lane, uint16_t number, const struct cursor_action *action) {
+  (void)!lane_ask(
+      lane, js_consumer_info_subject(lane->turn, STREAM_COMMANDS, consumer_name(lane, number, action->generation)),
+      SPAN_EMPTY, cursor_reply(lane, number, action, "f"));
+}
+
+static void do_pull(struct lane *lane, uint16_t number, const struct cursor_action *action) {
+  if (lane->queue_bytes > QUEUE_BYTES_MAX) {
+    lane->partitions[number].denied_pull = action->pull_id;
+    return;
+  }
+  const struct cursor_limits *limits = &lane->partitions[number].cursor.limits;
+  struct js_pull pull = {action->count, limits->expires_ns, limits->heartbeat_ns, PULL_BYTES_MAX};
+  struct span tail = arena_printf(lane->turn, "p.%llu", (unsigned long long)action->pull_id);
+  if (tail.data != NULL) {
+    (void)!lane_ask(lane, js_pull_subject(lane->turn, STREAM_COMMANDS, consumer_name(lane, number, action->generation)),
+                    js_pull_body(lane->turn, &pull), cursor_reply(lane, number, action, tail.data));
+  }
+}
+
+static void do_take(struct lane *lane, uint16_t number, const struct cursor_action *action,
+                    const struct cursor_input *input) {
+  (void)action;
+  lane->partitions[number].attach_pause_ns = 0;
+  queue_push(lane, number, input);
+}
+
+static void do_advance(struct lane *lane, uint16_t number, const struct cursor_action *action) {
+  lane->partitions[number].advanced = action->position;
+}
+
+static void do_report_anew(struct lane *lane, uint16_t number, const struct cursor_action *action) {
+  log_error("command_stream_anew", log_number("partition", number), log_string("what", action->text),
+            log_number("position", (int64_t)lane->truths[number].input_seq),
+            log_number("reading_from", (int64_t)action->seq));
+}
+
+static void do_report_lost(struct lane *lane, uint16_t number, const struct cursor_action *action) {
+  lane->partitions[number].lost_first = action->seq;
+  lane->partitions[number].lost_last = action->last_seq;
+  log_error("commands_lost", log_number("partition", number), log_number("first_seq", (int64_t)action->seq),
+            log_number("last_seq", (int64_t)action->last_seq),
+            log_string("what", "commands expired before they were read"));
+}
+
+static void do_report_disturbed(struct lane *lane, uint16_t number, const struct cursor_action *action) {
+  struct partition *partition = &lane->partitions[number];
+  lane->counters.reattached++;
+  partition->attach = true;
+  partition->attach_at_ns = clock_monotonic_ns() + partition->attach_pause_ns;
+  int64_t pause = partition->attach_pause_ns == 0 ? 50 * NS_PER_MS : 2 * partition->attach_pause_ns;
+  partition->attach_pause_ns = pause > ATTACH_PAUSE_LONGEST ? ATTACH_PAUSE_LONGEST : pause;
+  log_warn("cursor_disturbed", log_number("partition", number), log_string("reason", action->text));
+}
+
+typedef void (*action_doer)(struct lane *lane, uint16_t number, const struct cursor_action *action);
+
+static const action_doer doers[] = {
+    [CURSOR_DO_ASK_STREAM_INFO] = do_ask_stream,
+    [CURSOR_DO_ASK_MESSAGE] = do_ask_message,
+    [CURSOR_DO_CREATE_CONSUMER] = do_create_consumer,
+    [CURSOR_DO_DELETE_CONSUMER] = do_delete_consumer,
+    [CURSOR_DO_ASK_CONSUMER_INFO] = do_ask_consumer,
+    [CURSOR_DO_PULL] = do_pull,
+    [CURSOR_DO_ADVANCE] = do_advance,
+    [CURSOR_DO_REPORT_ANEW] = do_report_anew,
+    [CURSOR_DO_REPORT_LOST] = do_report_lost,
+    [CURSOR_DO_REPORT_DISTURBED] = do_report_disturbed,
+};
+
+void cursor_feed(struct lane *lane, uint16_t number, const struct cursor_input *input) {
+  struct cursor_actions actions;
+  cursor_step(&lane->partitions[number].cursor, input, &actions);
+  for (size_t i = 0; i < actions.count; i++) {
+    const struct cursor_action *action = &actions.items[i];
+    if (action->kind == CURSOR_DO_TAKE) {
+      do_take(lane, number, action, input);
+    } else if (lane->link != NULL || action->kind >= CURSOR_DO_ADVANCE) {
+      doers[action->kind](lane, number, action);
+    }
+  }
+}
+
+// ---- timers, attach, detach
+
+static void denied_pull_tell(struct lane *lane, uint16_t number, int64_t now_ns) {
+  struct partition *partition = &lane->partitions[number];
+  if (partition->denied_pull != 0) {
+    struct cursor_input ended = {.kind = CURSOR_IN_PULL_ENDED,
+                                 .now_ns = now_ns,
+                                 .generation = partition->cursor.generation,
+                                 .pull_id = partition->denied_pull};
+    partition->denied_pull = 0;
+    cursor_feed(lane, number, &ended);
+  }
+}
+
+void cursors_tick(struct lane *lane, int64_t now_ns) {
+  for (uint32_t i = 0; i < lane->owned_count; i++) {
+    uint16_t number = lane->owned[i];
+    denied_pull_tell(lane, number, now_ns);
+    if (cursor_deadline_ns(&lane->partitions[number].cursor) <= now_ns) {
+      arena_reset(lane->turn);
+      struct cursor_input timer = {.kind = CURSOR_IN_TIMER, .now_ns = now_ns};
+      cursor_feed(lane, number, &timer);
+    }
+  }
+}
+
+int64_t cursors_deadline_ns(const struct lane *lane) {
+  int64_t deadline = INT64_MAX;
+  for (uint32_t i = 0; i < lane->owned_count; i++) {
+    int64_t due = cursor_deadline_ns(&lane->partitions[lane->owned[i]].cursor);
+    deadline = due < deadline ? due : deadline;
+  }
+  return deadline;
+}
+
+void cursors_detach(struct lane *lane) {
+  arena_reset(lane->turn);
+  for (uint32_t i = 0; i < lane->owned_count; i++) {
+    struct cursor_input detach = {.kind = CURSOR_IN_DETACH, .now_ns = clock_monotonic_ns()};
+    cursor_feed(lane, lane->owned[i], &detach);
+  }
+}
+
+// No batch is under way here, so what is queued of a disturbed partition can go, and nothing of it is half done.
+void lane_attach_cursors(struct lane *lane) {
+  int64_t now = clock_monotonic_ns();
+  for (uint32_t i = 0; i < lane->owned_count && lane->link != NULL; i++) {
+    uint16_t number = lane->owned[i];
+    struct partition *partition = &lane->partitions[number];
+    if (partition->state != PARTITION_OPEN || !partition->attach || now < partition->attach_at_ns) {
+      continue;
+    }
+    partition->attach = false;
+    partition->denied_pull = 0;
+    partition->advanced = (struct stream_position){0};
+    queue_drop_partition(lane, number);
+    arena_reset(lane->turn);
+    struct cursor_input attach = {
+        .kind = CURSOR_IN_ATTACH,
+        .now_ns = now,
+        .position = {lane->truths[number].input_seq, lane->truths[number].input_ts_ns},
+    };
+    cursor_feed(lane, number, &attach);
+  }
+}
+
+// ---- what arrives
+
+struct arrival {
+  struct span rest; // of the subject, behind what has been looked at
+  struct span payload;
+  int status; // of a status message, else 0
+  natsMsg *message;
+};
+
+static bool token_number(struct span *rest, uint64_t *ret_number) {
+  return span_to_u64(span_cut(rest, '.'), ret_number);
+}
+
+// 409 says in words what it means (nats-server, consumer.go): these end the request, all others end the consumer.
+static bool status_ends_pull_only(const struct arrival *arrival) {
+  if (arrival->status != 409) {
+    return arrival->status == 404 || arrival->status == 408;
+  }
+  struct span text = link_header_get(arrival->message, "Description");
+  return span_starts_with(text, SPAN_LITERAL("Exceeded Max")) ||
+         span_starts_with(text, SPAN_LITERAL("Message Size Exceeds MaxBytes"));
+}
+
+static bool pull_status(const struct arrival *arrival, struct cursor_input *input) {
+  if (arrival->status == 100) {
+    input->kind = CURSOR_IN_HEARTBEAT;
+    return span_to_u64(link_header_get(arrival->message, "Nats-Last-Consumer"), &input->consumer_seq) &&
+           span_to_u64(link_header_get(arrival->message, "Nats-Last-Stream"), &input->seq);
+  }
+  input->kind = status_ends_pull_only(arrival) ? CURSOR_IN_PULL_ENDED : CURSOR_IN_CONSUMER_GONE;
+  return arrival->status != 0;
+}
+
+static bool answer_stream_info(struct lane *lane, const struct arrival *arrival, struct cursor_input *input) {
+  struct js_stream_info info;
+  struct js_error error = {0};
+  bool parsed = js_stream_info_parse(arrival->payload, lane->turn, &info, &error) == LUMIN_OK && error.code == 0;
+  input->kind = parsed ? CURSOR_IN_STREAM_INFO : CURSOR_IN_API_ERROR;
+  if (parsed) {
+    input->first_seq = info.first_seq;
+    input->last_seq = info.last_seq;
+  }
+  return true;
+}
+
+static bool answer_message(struct lane *lane, struct arrival *arrival, struct cursor_input *input) {
+  struct js_message message;
+  struct js_error error = {0};
+  uint64_t asked = 0;
+  bool parsed = token_number(&arrival->rest, &asked) &&
+                js_message_parse(arrival->payload, lane->turn, &message, &error) == LUMIN_OK;
+  input->seq = asked;
+  if (parsed && error.code == 404 && error.err_code != JS_ERR_STREAM_NOT_FOUND) {
+    input->kind = CURSOR_IN_NO_MESSAGE;
+  } else if (parsed && error.code == 0 && message.seq == asked) {
+    input->kind = CURSOR_IN_STREAM_MESSAGE;
+    input->ts_ns = message.ts_ns;
+  } else {
+    input->kind = CURSOR_IN_API_ERROR;
+  }
+  return true;
+}
+
+static bool answer_consumer(struct lane *lane, const struct arrival *arrival, struct cursor_input *input,
+                            bool created) {
+  struct js_consumer_info info;
+  struct js_error error = {0};
+  bool parsed = js_consumer_info_parse(arrival->payload, lane->turn, &info, &error) == LUMIN_OK && error.code == 0;
+  if (parsed) {
+    input->consumer_seq = info.delivered_consumer_seq;
+  }
+  input->kind = !parsed ? CURSOR_IN_API_ERROR : created ? CURSOR_IN_CONSUMER_CREATED : CURSOR_IN_CONSUMER_INFO;
+  return true;
+}
+
+// "c.<partition>.<generation>.<kind>[...]"
+static void arrive_cursor(struct lane *lane, struct arrival *arrival) {
+  uint64_t number = 0, generation = 0;
+  if (!token_number(&arrival->rest, &number) || !token_number(&arrival->rest, &generation) ||
+      number >= lane->partition_count) {
+    return;
+  }
+  struct cursor_input input = {.now_ns = clock_monotonic_ns(), .generation = generation};
+  struct span kind = span_cut(&arrival->rest, '.');
+  bool known = false;
+  if (kind.len == 1 && kind.data[0] == 'p') {
+    known = token_number(&arrival->rest, &input.pull_id) && pull_status(arrival, &input);
+  } else if (arrival->status == 503) {
+    input.kind = CURSOR_IN_API_ERROR;
+    known = kind.len == 1 && kind.data[0] != 'd';
+  } else if (kind.len == 1) {
+    switch (kind.data[0]) {
+    case 'i':
+      known = answer_stream_info(lane, arrival, &input);
+      break;
+    case 'm':
+      known = answer_message(lane, arrival, &input);
+      break;
+    case 'n':
+      known = answer_consumer(lane, arrival, &input, true);
+      break;
+    case 'f':
+      known = answer_consumer(lane, arrival, &input, false);
+      break;
+    default: // 'd': a consumer was thrown away, and nobody waits for that
+      break;
+    }
+  }
+  if (known) {
+    cursor_feed(lane, (uint16_t)number, &input);
+  }
+}
+
+static void arrive_pub_ack(struct lane *lane, struct arrival *arrival) {
+  lane_pub_ack(lane, arrival->rest, arrival->payload, arrival->status);
+}
+
+static void arrive_last(struct lane *lane, struct arrival *arrival) {
+  lane_last_message(lane, arrival->rest, arrival->payload, arrival->status);
+}
+
+static void arrive_dead(struct lane *lane, struct arrival *arrival) {
+  lane_dead_ack(lane, arrival->rest, arrival->payload, arrival->status);
+}
+
+static void arrive_survey(struct lane *lane, struct arrival *arrival) {
+  survey_answer(lane, arrival->rest, arrival->payload, arrival->status);
+}
+
+static void arrive_mark(struct lane *lane, struct arrival *arrival) {
+  lane_mark_answer(lane, arrival->rest, arrival->payload);
+}
+
+static const struct route {
+  char letter;
+  void (*arrive)(struct lane *lane, struct arrival *arrival);
+} routes[] = {{'r', arrive_pub_ack}, {'c', arrive_cursor}, {'l', arrive_last},
+              {'d', arrive_dead},    {'s', arrive_survey}, {'k', arrive_mark}};
+
+// "<prefix>_<partition or s>_<generation>"
+static void arrive_delivery(struct lane *lane, natsMsg *message, struct span reply) {
+  struct js_delivery delivery;
+  struct span prefix = span_from_text(lane->consumer_prefix);
+  if (js_delivery_parse(reply, &delivery) != LUMIN_OK || !span_starts_with(delivery.consumer, prefix)) {
+    return;
+  }
+  struct span rest = span_skip(delivery.consumer, prefix.len + 1);
+  struct span number_token = span_cut(&rest, '_');
+  uint64_t number = 0, generation = 0;
+  if (!span_to_u64(rest, &generation)) {
+    return;
+  }
+  if (span_equal(number_token, SPAN_LITERAL("s"))) {
+    survey_message(lane, generation, &delivery, link_header_get(message, "ce-partition"),
+                   link_header_get(message, "ce-position"));
+  } else if (span_to_u64(number_token, &number) && number < lane->partition_count) {
+    struct cursor_input input = {.kind = CURSOR_IN_MESSAGE,
+                                 .now_ns = clock_monotonic_ns(),
+                                 .generation = generation,
+                                 .seq = delivery.stream_seq,
+                                 .ts_ns = delivery.ts_ns,
+                                 .consumer_seq = delivery.consumer_seq};
+    cursor_feed(lane, (uint16_t)number, &input);
+  }
+}
+
+static void lane_arrive(struct lane *lane, natsMsg *message) {
+  struct span subject = span_from_text(natsMsg_GetSubject(message));
+  struct span reply = span_from_text(natsMsg_GetReply(message));
+  if (span_starts_with(reply, SPAN_LITERAL("$JS.ACK."))) {
+    arrive_delivery(lane, message, reply);
+    return;
+  }
+  struct arrival arrival = {
+      .rest = span_skip(subject, link_inbox(lane->link).len + 1),
+      .payload = span_of(natsMsg_GetData(message), (size_t)natsMsg_GetDataLength(message)),
+      .message = message,
+  };
+  arrival.status = arrival.payload.len == 0 ? link_status_get(message) : 0;
+  struct span letter = span_cut(&arrival.rest, '.');
+  for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
+    if (letter.len == 1 && letter.data[0] == routes[i].letter) {
+      routes[i].arrive(lane, &arrival);
+      return;
+    }
+  }
+}
+
+void lane_receive(struct lane *lane) {
+  while ((lane->arriving = link_next(lane->inbox)) != NULL) {
+    arena_reset(lane->turn);
+    lane_arrive(lane, lane->arriving);
+    natsMsg_Destroy(lane->arriving); // NULL where it was taken
+  }
+}

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: MIT
+// A lane from the inside, shared by the files that make it up:
+//   lane.c             the thread and its loop: the story
+//   lane_connect.c     its link and session, built anew after a loss
+//   lane_partitions.c  taking, retaking, dropping and releasing partitions
+//   lane_input.c       the cursors' actions as JetStream requests, and messages as their input
+//   lane_batch.c       one batch, and every surprise on its way to the commit
+//   lane_outcome.c     outcomes to those who wait for them
+//   lane_relay.c       the relay's port: events and dead commands to their streams
+//   lane_checkpoint.c  positions that move without a batch
+//   survey.c           at attach: what is on the event stream already
+// Handlers that run inside a turn of the loop only feed state machines and queues; nothing there asks the database,
+// since whoever waits for the database turns the loop.
+#pragma once
+
+#include <pthread.h>
+
+#include "lumin/application/pipeline.h"
+#include "lumin/infrastructure/codec/codec.h"
+#include "lumin/infrastructure/nats/js.h"
+#include "lumin/infrastructure/postgres/store.h"
+#include "lumin/worker/cursor.h"
+#include "lumin/worker/lane.h"
+#include "lumin/worker/relay.h"
+#include "survey.h"
+
+// A message taken from a cursor, until its batch is committed.
+struct taken {
+  struct inbound inbound; // handle: the natsMsg
+  uint64_t generation;    // of the cursor that took it
+  size_t bytes;
+};
+
+enum partition_state {
+  PARTITION_FOREIGN,  // not this lane's
+  PARTITION_SURVEYED, // owned; the event stream is being looked at
+  PARTITION_OPEN,     // its commands are read and its events relayed
+  PARTITION_AHEAD,    // owned and closed: the event stream knows more than the table
+};
+
+struct partition {
+  enum partition_state state;
+  struct cursor cursor;
+  bool attach;          // the cursor is to be attached at the next batch boundary
+  int64_t attach_at_ns; // not before
+  int64_t attach_pause_ns;
+  uint32_t waiting;                // messages in the queue with the cursor's generation
+  uint64_t denied_pull;            // a pull that found the queue full: told to the cursor at the next turn; 0: none
+  struct stream_position advanced; // idle: may be written as the input position; seq 0: nothing
+  uint64_t lost_first, lost_last;  // a range to record before the next batch; 0: none
+  bool behind;                     // events wait in the table that the relay had no room for
+  bool dirty;                      // a position moved that no batch has written yet
+  struct survey_part survey;
+  uint64_t mark_position; // see lane_checkpoint.c
+  uint64_t idle_sends;
+  bool idle_at_request;
+  // dead commands: one on its way at a time
+  bool dead_sent;
+  int64_t dead_deadline_ns;
+};
+
+struct lane {
+  struct worker *worker;
+  int number;
+  int lanes;
+  pthread_t thread;
+  char consumer_prefix[40]; // "lumin_<token>_<lane>"
+
+  struct loop *loop;
+  struct link *link; // NULL: none
+  natsSubscription *inbox;
+  natsMsg *arriving; // the message whose cursor input is under way
+  struct loop_watch session_watch;
+  bool session_watched, session_waiting;
+  int64_t link_retry_ns, session_retry_ns; // not before
+  int64_t link_pause_ns, session_pause_ns;
+  struct store store;
+  struct codec *codec;
+  struct memory *memory;
+  struct relay *relay;
+  struct pipeline pipeline;
+  struct arena *arena;   // of the batch
+  struct arena *scratch; // of whatever is done between batches
+  struct arena *turn;    // of one handler inside a turn
+  struct survey survey;
+
+  uint32_t partition_count;
+  struct partition *partitions;   // by number
+  struct partition_truth *truths; // by number
+  uint16_t *owned;                // numbers
+  uint32_t owned_count;
+  unsigned registration; // of the worker, at the last take
+  int64_t take_at_ns;    // when to look for free partitions next
+  bool retake;           // the session was lost: what is owned needs a new epoch
+
+  struct taken *queue; // a ring, in the order of taking
+  size_t queue_head, queue_count, queue_room;
+  size_t queue_bytes;
+  size_t batch_limit; // shrinks when a batch must be halved
+  size_t committed;   // messages at the queue's head that the last batch committed: freed by lane_forget
+  bool poison;        // the one message of the next batch is to be made dead
+  bool quarrel;       // somebody else wrote: everything is dropped
+
+  int64_t checkpoint_at_ns;
+  // the busy mark: a stream sequence whose timestamp is being asked for
+  uint64_t mark_seq;
+  int64_t mark_ts_ns;
+  int64_t mark_until_ns;
+  uint64_t outcome_bytes;
+
+  struct lane_counters counters; // this thread's
+  pthread_mutex_t shown_lock;
+  struct lane_counters shown; // a copy for others
+};
+
+// lane.c
+void lane_turn(struct lane *lane, int64_t deadline_ns); // one turn of the loop, and its upkeep
+void lane_pause(struct lane *lane, int64_t ns);         // turns the loop for so long
+static inline bool lane_stopping(const struct lane *lane) { return atomic_load(&lane->worker->stopping); }
+
+// lane_connect.c
+void lane_keep_connected(struct lane *lane);
+void lane_disconnect(struct lane *lane);
+LUMIN_MUST_USE enum lumin_status lane_reopen_session(struct lane *lane);
+struct span lane_inbox_subject(struct lane *lane, struct arena *arena, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+LUMIN_MUST_USE enum lumin_status lane_ask(struct lane *lane, struct span subject, struct span body, struct span reply);
+
+// lane_partitions.c
+void lane_keep_partitions(struct lane *lane);
+void partition_drop(struct lane *lane, uint16_t number);
+// After a lost session: new epochs. *ret_rows tells how the partitions stand.
+LUMIN_MUST_USE enum lumin_status lane_retake(struct lane *lane, struct arena *arena, struct partition_rows *ret_rows);
+void lane_release(struct lane *lane);
+// Compares with the rows: what is not mine any more is dropped; what stands elsewhere is attached anew.
+LUMIN_MUST_USE enum lumin_status lane_review(struct lane *lane);
+
+// lane_input.c
+void lane_receive(struct lane *lane); // drains the inbox
+void cursor_feed(struct lane *lane, uint16_t number, const struct cursor_input *input);
+void cursors_tick(struct lane *lane, int64_t now_ns);
+int64_t cursors_deadline_ns(const struct lane *lane);
+void cursors_detach(struct lane *lane);
+void lane_attach_cursors(struct lane *lane); // those that ask for it
+bool taken_is_current(const struct lane *lane, const struct taken *taken);
+void queue_drop_partition(struct lane *lane, uint16_t number);
+void queue_pop(struct lane *lane, size_t count); // frees the first `count`
+struct taken *queue_at(const struct lane *lane, size_t index);
+
+// lane_batch.c
+struct batch *lane_take(struct lane *lane); // NULL: nothing waits
+LUMIN_MUST_USE enum lumin_status lane_commit(struct lane *lane, struct batch *batch);
+void lane_forget(struct lane *lane);
+
+// lane_outcome.c
+void lane_publish_outcomes(struct lane *lane, const struct batch *batch);
+
+// lane_relay.c
+struct relay_port lane_relay_port_of(struct lane *lane);
+void lane_publish_events(struct lane *lane, const struct batch *batch);
+void lane_refill_relay(struct lane *lane); // reads back from the tables what the relay has room for
+void lane_pub_ack(struct lane *lane, struct span token, struct span payload, int status);
+void lane_last_message(struct lane *lane, struct span token, struct span payload, int status);
+void lane_dead_ack(struct lane *lane, struct span rest, struct span payload, int status);
+
+// lane_checkpoint.c
+void truths_refresh(struct lane *lane); // the relay's progress into the truths
+void lane_checkpoint(struct lane *lane, bool now);
+void lane_mark_answer(struct lane *lane, struct span kind, struct span payload);

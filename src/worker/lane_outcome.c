@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT
+// Outcomes to whoever waits: core messages, best effort, after the commit (guarantee 1). They go to the subject of the
+// command's id and to an allowed Lumin-Reply-To, and nowhere else.
+#include "lane_internal.h"
+
+static const char *outcome_name(enum outcome_status status) {
+  static const char *const names[] = {"NONE", "APPLIED", "UNCHANGED", "REJECTED", "DEAD"};
+  return names[status];
+}
+
+static size_t headers_fill(struct lane *lane, const struct command *command, struct link_header headers[8]) {
+  const struct outcome *outcome = &command->outcome;
+  size_t count = 0;
+  headers[count++] = (struct link_header){"Lumin-Outcome", span_from_text(outcome_name(outcome->status))};
+  if (outcome->refusal.reason != LUMIN_OK) {
+    headers[count++] = (struct link_header){
+        "Nats-Service-Error-Code", arena_printf(lane->arena, "%d", status_service_code(outcome->refusal.reason))};
+    headers[count++] = (struct link_header){"Nats-Service-Error",
+                                            arena_printf(lane->arena, "%s: %.*s", status_name(outcome->refusal.reason),
+                                                         SPAN_ARGS(outcome->refusal.message))};
+  }
+  if (command->traceparent.len > 0) {
+    headers[count++] = (struct link_header){"traceparent", command->traceparent};
+  }
+  if (command->tracestate.len > 0) {
+    headers[count++] = (struct link_header){"tracestate", command->tracestate};
+  }
+  for (size_t i = 0; i < count; i++) {
+    if (headers[i].value.data == NULL) {
+      return 0; // the arena is full; the body says it all
+    }
+  }
+  return count;
+}
+
+static enum lumin_status outcome_publish(struct lane *lane, const struct command *command) {
+  struct span body = SPAN_EMPTY;
+  char id[UUID_TEXT_LEN + 1];
+  uuid_format(&command->command_id, id);
+  enum lumin_status status = codec_encode_outcome(&command->outcome, lane->arena, &body);
+  struct span subject = arena_printf(lane->arena, "%.*s.outcome.%s", SPAN_ARGS(worker_prefix(lane->worker)), id);
+  if (status != LUMIN_OK || subject.data == NULL) {
+    return LUMIN_NO_MEMORY;
+  }
+  struct link_header headers[8];
+  size_t count = headers_fill(lane, command, headers);
+  if (command->reply_to.len > 0) { // who waits comes first
+    struct span reply_to = arena_copy(lane->arena, command->reply_to);
+    status = reply_to.data == NULL ? LUMIN_NO_MEMORY
+                                   : link_publish_headers(lane->link, reply_to, SPAN_EMPTY, body, headers, count);
+  }
+  if (status == LUMIN_OK) {
+    status = link_publish_headers(lane->link, subject, SPAN_EMPTY, body, headers, count);
+  }
+  return status;
+}
+
+void lane_publish_outcomes(struct lane *lane, const struct batch *batch) {
+  size_t count = 0;
+  const struct command *commands = batch_commands(batch, &count);
+  enum lumin_status status = LUMIN_OK;
+  for (size_t i = 0; i < count && lane->link != NULL && status != LUMIN_CONNECTION_LOST; i++) {
+    status = outcome_publish(lane, &commands[i]);
+  }
+}

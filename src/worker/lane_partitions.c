@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: MIT
+// Which partitions are this lane's. Keeps guarantee 5 with the fence: memory, queue and relay of a partition belong to
+// (owner, epoch, database connection) and are dropped with it. Epochs grow at every hand-over and every reconnect.
+#include "lane_internal.h"
+#include "lumin/base/clock.h"
+
+#define TAKE_INTERVAL NS_PER_SECOND
+
+static void partition_own(struct lane *lane, const struct partition_row *row) {
+  struct partition *partition = &lane->partitions[row->partition];
+  lane->truths[row->partition] = (struct partition_truth){
+      .epoch = row->epoch,
+      .input_seq = row->input_seq,
+      .input_ts_ns = row->input_ts_ns,
+      .event_position = row->event_position,
+      .dead_position = row->dead_position,
+      .relayed_position = row->relayed_position,
+      .event_stream_seq = row->event_stream_seq,
+      .event_stream_ts_ns = row->event_stream_ts_ns,
+      .dead_relayed = row->dead_relayed,
+  };
+  if (partition->state == PARTITION_FOREIGN) {
+    lane->owned[lane->owned_count++] = row->partition;
+  }
+  partition->state = PARTITION_SURVEYED;
+  partition->attach = partition->behind = partition->dirty = partition->dead_sent = false;
+  partition->advanced = (struct stream_position){0};
+  partition->lost_first = partition->lost_last = 0;
+  partition->mark_position = 0;
+  partition->idle_at_request = false;
+}
+
+void partition_drop(struct lane *lane, uint16_t number) {
+  struct partition *partition = &lane->partitions[number];
+  if (partition->state == PARTITION_FOREIGN) {
+    return;
+  }
+  struct cursor_input detach = {.kind = CURSOR_IN_DETACH, .now_ns = clock_monotonic_ns()};
+  cursor_feed(lane, number, &detach);
+  queue_drop_partition(lane, number);
+  memory_forget_partition(lane->memory, number);
+  relay_close(lane->relay, number);
+  survey_part_clear(&partition->survey);
+  partition->state = PARTITION_FOREIGN;
+  for (uint32_t i = 0; i < lane->owned_count; i++) {
+    if (lane->owned[i] == number) {
+      lane->owned[i] = lane->owned[--lane->owned_count];
+      break;
+    }
+  }
+}
+
+static void partitions_drop_all(struct lane *lane) {
+  while (lane->owned_count > 0) {
+    partition_drop(lane, lane->owned[lane->owned_count - 1]);
+  }
+}
+
+static const struct partition_row *row_find(const struct partition_rows *rows, uint16_t number) {
+  for (size_t i = 0; i < rows->count; i++) {
+    if (rows->rows[i].partition == number) {
+      return &rows->rows[i];
+    }
+  }
+  return NULL;
+}
+
+static void partition_lose(struct lane *lane, uint16_t number) {
+  lane->counters.fenced++;
+  log_warn("partition_lost", log_number("lane", lane->number), log_number("partition", number));
+  partition_drop(lane, number);
+}
+
+enum lumin_status lane_retake(struct lane *lane, struct arena *arena, struct partition_rows *ret_rows) {
+  struct partition_rows rows = {0};
+  enum lumin_status status = store_retake(&lane->store, lane->owned, lane->owned_count, arena, &rows);
+  if (status != LUMIN_OK) {
+    return status;
+  }
+  for (uint32_t i = lane->owned_count; i-- > 0;) {
+    uint16_t number = lane->owned[i];
+    const struct partition_row *row = row_find(&rows, number);
+    if (row == NULL) {
+      partition_lose(lane, number);
+    } else {
+      lane->truths[number].epoch = row->epoch;
+    }
+  }
+  lane->retake = false;
+  *ret_rows = rows;
+  return LUMIN_OK;
+}
+
+// Where a row stands elsewhere than believed, all that was built on the belief goes.
+static void partition_compare(struct lane *lane, uint16_t number, const struct partition_row *row) {
+  struct partition_truth *truth = &lane->truths[number];
+  if (row->input_seq == truth->input_seq && row->input_ts_ns == truth->input_ts_ns &&
+      row->event_position == truth->event_position) {
+    return;
+  }
+  memory_forget_partition(lane->memory, number);
+  relay_close(lane->relay, number);
+  queue_drop_partition(lane, number);
+  struct cursor_input detach = {.kind = CURSOR_IN_DETACH, .now_ns = clock_monotonic_ns()};
+  cursor_feed(lane, number, &detach);
+  partition_own(lane, row); // surveyed and attached anew
+}
+
+static void partitions_compare(struct lane *lane, const struct partition_rows *rows) {
+  for (uint32_t i = lane->owned_count; i-- > 0;) {
+    const struct partition_row *row = row_find(rows, lane->owned[i]);
+    if (row == NULL || row->epoch != lane->truths[lane->owned[i]].epoch) {
+      partition_lose(lane, lane->owned[i]);
+    } else {
+      partition_compare(lane, lane->owned[i], row);
+    }
+  }
+  survey_start(lane);
+}
+
+enum lumin_status lane_review(struct lane *lane) {
+  struct partition_rows rows = {0};
+  enum lumin_status status = store_owned(&lane->store, lane->owned, lane->owned_count, lane->scratch, &rows);
+  if (status == LUMIN_OK) {
+    partitions_compare(lane, &rows);
+  }
+  return status;
+}
+
+static void partitions_take(struct lane *lane) {
+  struct partition_rows rows = {0};
+  if (store_take(&lane->store, lane->number, lane->lanes, lane->scratch, &rows) != LUMIN_OK || rows.count == 0) {
+    return;
+  }
+  for (size_t i = 0; i < rows.count; i++) {
+    if (rows.rows[i].partition < lane->partition_count) {
+      partition_drop(lane, rows.rows[i].partition); // taken from itself: its worker's lease had run out
+      partition_own(lane, &rows.rows[i]);
+    }
+  }
+  log_info("partitions_taken", log_number("lane", lane->number), log_number("count", (int64_t)rows.count),
+           log_number("owned", lane->owned_count));
+  survey_start(lane);
+}
+
+void lane_keep_partitions(struct lane *lane) {
+  int64_t now = clock_monotonic_ns();
+  if (lane->store.session == NULL) {
+    return;
+  }
+  arena_reset(lane->scratch);
+  unsigned registrations = atomic_load(&lane->worker->registrations);
+  if (lane->registration != registrations || lane->quarrel) {
+    partitions_drop_all(lane); // the worker's row was lost, and with it perhaps every take-over since
+    lane->registration = registrations;
+    lane->quarrel = false;
+    lane->take_at_ns = 0;
+  }
+  if (lane->retake) {
+    struct partition_rows rows = {0};
+    if (lane_retake(lane, lane->scratch, &rows) != LUMIN_OK) {
+      return;
+    }
+    partitions_compare(lane, &rows);
+  }
+  if (now >= lane->take_at_ns && !lane_stopping(lane)) {
+    lane->take_at_ns = now + TAKE_INTERVAL;
+    partitions_take(lane);
+  }
+}
+
+void lane_release(struct lane *lane) {
+  arena_reset(lane->scratch);
+  if (lane->store.session != NULL && lane->owned_count > 0 &&
+      store_release(&lane->store, lane->owned, lane->owned_count, lane->scratch) == LUMIN_OK) {
+    log_info("partitions_released", log_number("lane", lane->number), log_number("count", lane->owned_count));
+  }
+  partitions_drop_all(lane);
+}

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+// At attach: what is on the event stream already (guarantee 8). For each partition the message at its stored
+// event-stream position is read from the leader and its timestamp compared. Where it matches, only the tail behind it
+// can hold events beyond the relayed position; where it does not, the stream was lost, made anew or shortened, and the
+// whole stream is read. One headers-only reader serves all partitions that attach together. What it finds beyond the
+// table's last position means that the table was restored to an earlier point: such a partition stays closed.
+#pragma once
+
+#include "lumin/infrastructure/nats/js.h"
+
+// Positions of a partition seen on the stream, as disjoint ascending ranges.
+struct survey_range {
+  uint64_t first, last;
+};
+struct survey_part {
+  enum { SURVEY_NONE, SURVEY_COMPARING, SURVEY_READING, SURVEY_DONE } state;
+  bool matches;       // the stored position is on the stream
+  uint64_t start_seq; // read from here
+  uint64_t above;     // positions up to here are of no interest
+  uint64_t highest;   // highest position seen
+  struct survey_range *ranges;
+  size_t range_count, range_room;
+  bool missing;        // the message at the stored position is not there
+  int64_t found_ts_ns; // ... or this is its timestamp
+};
+
+struct survey {
+  enum { SURVEY_IDLE, SURVEY_ASKING, SURVEY_CREATING, SURVEY_PULLING } step;
+  uint64_t generation;
+  struct js_stream_info info;
+  bool have_info;
+  uint64_t consumer_seq; // last seen
+  uint64_t left;         // of the pull request
+  int64_t deadline_ns;   // of the open question, or of silence
+};
+
+struct lane;
+
+// Starts, or starts anew, for every partition in state PARTITION_SURVEYED.
+void survey_start(struct lane *lane);
+void survey_stop(struct lane *lane); // the link is gone
+void survey_tick(struct lane *lane, int64_t now_ns);
+int64_t survey_deadline_ns(const struct lane *lane);
+
+// Answers, by the kind token of their inbox subject; and a delivered message.
+void survey_answer(struct lane *lane, struct span kind, struct span payload, int status);
+void survey_message(struct lane *lane, uint64_t generation, const struct js_delivery *delivery, struct span partition,
+                    struct span position);
+
+bool survey_has(const struct survey_part *part, uint64_t position);
+void survey_part_clear(struct survey_part *part);
