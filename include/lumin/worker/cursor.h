@@ -125,7 +125,8 @@ enum cursor_action_kind {
   CURSOR_DO_TAKE,             // the message of this input is the next one: queue it
   CURSOR_DO_ADVANCE,          // position: nothing for this partition up to there; write it some time, then COMMITTED, 0
   CURSOR_DO_REPORT_ANEW,      // text: the stream was lost, made anew or shortened; reading starts at seq
-  CURSOR_DO_REPORT_LOST,      // seq..last_seq expired unread: record it before the next batch (CHECKING and READING)
+  CURSOR_DO_REPORT_LOST,      // seq..last_seq expired unread: record it before the next batch. While CHECKING, and at
+                              // inspections: again and again in a long stall, each range behind the one before
   CURSOR_DO_REPORT_DISTURBED, // text: drop the queue and attach again
 };
 
