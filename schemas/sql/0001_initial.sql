@@ -116,10 +116,10 @@ CREATE TABLE lumin.lost_ranges (
 
 -- Raises unless as many rows were found as expected: a pipelined statement that matched too few would commit all the
 -- same. LU003 user at another version, LU004 identifier of another holder.
-CREATE FUNCTION lumin.expect(expected bigint, found bigint, code text) RETURNS void LANGUAGE plpgsql AS $$
+CREATE FUNCTION lumin.expect(expected bigint, actual bigint, code text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-  IF expected <> found THEN
-    RAISE EXCEPTION 'expected % rows, found %', expected, found USING ERRCODE = code;
+  IF expected <> actual THEN
+    RAISE EXCEPTION 'expected % rows, found %', expected, actual USING ERRCODE = code;
   END IF;
 END $$;
 
