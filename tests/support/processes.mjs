@@ -54,14 +54,17 @@ export function runOnce(command, args, { user = null, input = "", cwd = "/" } = 
   return done.stdout;
 }
 
-/** Whether a process that is not our child has ended; an orphan may stay a zombie where nobody reaps it. */
-export function ended(pid) {
+// The kernel's letter for a process: R, S, T (stopped), Z (ended, not yet reaped) ...; undefined where there is none.
+function processState(pid) {
   try {
-    return / [ZX] /.test(fs.readFileSync(`/proc/${pid}/stat`, "utf8").replace(/^.*\)/, ""));
+    return fs.readFileSync(`/proc/${pid}/stat`, "utf8").replace(/^.*\) /s, "")[0];
   } catch {
-    return true;
+    return undefined;
   }
 }
+
+/** Whether a process that is not our child has ended; an orphan may stay a zombie where nobody reaps it. */
+export const ended = (pid) => [undefined, "Z", "X"].includes(processState(pid));
 
 /** A port of the loopback that is free now, below those that the kernel hands out for outgoing connections. */
 export async function freePort() {
@@ -115,8 +118,10 @@ export class Daemon {
     if (this.child) await this.exited;
   }
 
-  pause() {
+  /** SIGSTOP, and waits until it has taken effect. */
+  async pause() {
     this.signal("SIGSTOP");
+    await eventually(() => processState(this.pid) === "T", { every: 1, what: `${this.name} being stopped` });
   }
 
   resume() {

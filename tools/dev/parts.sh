@@ -88,7 +88,13 @@ part_sanitize() {
   unit_tests asan-ubsan
 }
 
-c_files() { find src include tests bench -path tests/node_modules -prune -o -name '*.[ch]' -print0; }
+# find_in NAME FOLDER...: files in those of the folders that there are
+find_in() {
+  local name=$1 folder folders=()
+  shift
+  for folder; do [ ! -d "$folder" ] || folders+=("$folder"); done
+  find "${folders[@]}" -path tests/node_modules -prune -o -name "$name" -print0
+}
 
 # Another version formats and warns otherwise, and would complain of what the house's finds right.
 has_house_version() {
@@ -103,7 +109,7 @@ part_format() {
   check format_is_right
 }
 
-format_is_right() { c_files | xargs -0 clang-format --dry-run -Werror; }
+format_is_right() { find_in '*.[ch]' src include tests bench | xargs -0 clang-format --dry-run -Werror; }
 
 # It reads the flags of the build by clang, which knows no flag of gcc's alone.
 part_tidy() {
@@ -124,7 +130,7 @@ tidy_is_clean() {
 
 part_shell() {
   local scripts
-  mapfile -t scripts < <(find tests bench -path tests/node_modules -prune -o -name '*.sh' -print)
+  mapfile -d '' scripts < <(find_in '*.sh' tests bench)
   check shellcheck -x -a dev # with the files that it reads
   check shellcheck .ci/run tools/dev/install-packages.sh "${scripts[@]}"
 }
@@ -161,7 +167,7 @@ part_integration() {
 # node_tests FOLDER...: counts from the closing lines of node's runner
 node_tests() {
   local log=build/parts/node.log status=0 files
-  mapfile -t files < <(find "$@" -name '*.test.mjs' | sort)
+  mapfile -d '' files < <(find_in '*.test.mjs' "$@" | sort -z)
   [ ${#files[@]} -gt 0 ] || {
     echo "there is no test in $*"
     return 1
