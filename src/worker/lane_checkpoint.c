@@ -79,13 +79,36 @@ static void idle_marks_use(struct lane *lane, const struct js_stream_info *info)
   }
 }
 
+// A stream that ends before a position that was reached, or that says it was created at another time, may not be the
+// one that acknowledged: compare again.
+static bool event_stream_is_suspect(struct lane *lane, const struct js_stream_info *info) {
+  bool suspect = lane->event_stream_created_ns != 0 && lane->event_stream_created_ns != info->created_ns;
+  lane->event_stream_created_ns = info->created_ns;
+  for (uint32_t i = 0; i < lane->owned_count; i++) {
+    suspect = suspect || (lane->partitions[lane->owned[i]].state == PARTITION_OPEN &&
+                          info->last_seq < lane->truths[lane->owned[i]].event_stream_seq);
+  }
+  return suspect;
+}
+
+static void stream_answer(struct lane *lane, const struct js_stream_info *info) {
+  if (event_stream_is_suspect(lane, info)) {
+    log_warn("event_stream_suspect", log_number("lane", lane->number), log_number("last_seq", (int64_t)info->last_seq));
+    cursors_detach(lane);
+    partitions_close(lane);
+    survey_start(lane);
+  } else if (info->messages > 0) {
+    idle_marks_use(lane, info);
+  }
+}
+
 void lane_mark_answer(struct lane *lane, struct span kind, struct span payload) {
   struct js_error error = {0};
   struct js_stream_info info;
   struct js_message message;
   if (span_equal(kind, SPAN_LITERAL("i"))) {
-    if (js_stream_info_parse(payload, lane->turn, &info, &error) == LUMIN_OK && error.code == 0 && info.messages > 0) {
-      idle_marks_use(lane, &info);
+    if (js_stream_info_parse(payload, lane->turn, &info, &error) == LUMIN_OK && error.code == 0) {
+      stream_answer(lane, &info);
     }
   } else if (js_message_parse(payload, lane->turn, &message, &error) == LUMIN_OK && error.code == 0 &&
              message.seq == lane->mark_seq) {

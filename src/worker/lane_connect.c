@@ -43,11 +43,6 @@ static void link_try(struct lane *lane) {
   }
   lane->link_pause_ns = 0;
   log_info("nats_connected", log_number("lane", lane->number));
-  for (uint32_t i = 0; i < lane->owned_count; i++) {
-    struct partition *partition = &lane->partitions[lane->owned[i]];
-    partition->attach = partition->state == PARTITION_OPEN;
-    partition->attach_at_ns = 0;
-  }
   survey_start(lane);
 }
 
@@ -57,12 +52,8 @@ void lane_disconnect(struct lane *lane) {
   lane->link = NULL;
   lane->inbox = NULL;
   lane->link_retry_ns = 0;
-  relay_disconnected(lane->relay);
-  survey_stop(lane);
-  for (uint32_t i = 0; i < lane->owned_count; i++) {
-    lane->partitions[lane->owned[i]].dead_sent = false;
-  }
   cursors_detach(lane);
+  partitions_close(lane);
 }
 
 struct span lane_inbox_subject(struct lane *lane, struct arena *arena, const char *format, ...) {

@@ -9,6 +9,7 @@
 
 #define QUEUE_BYTES_MAX (64U << 20) // of a lane; beyond it pulls are denied for a while
 #define PULL_BYTES_MAX (1U << 20)   // of one pull request
+#define ATTACH_PAUSE_FIRST (50 * NS_PER_MS)
 #define ATTACH_PAUSE_LONGEST (5 * NS_PER_SECOND)
 
 // ---- the queue
@@ -184,9 +185,11 @@ static void do_report_disturbed(struct lane *lane, uint16_t number, const struct
   lane->counters.reattached++;
   partition->attach = true;
   partition->attach_at_ns = clock_monotonic_ns() + partition->attach_pause_ns;
-  int64_t pause = partition->attach_pause_ns == 0 ? 50 * NS_PER_MS : 2 * partition->attach_pause_ns;
+  int64_t pause = partition->attach_pause_ns == 0 ? ATTACH_PAUSE_FIRST : 2 * partition->attach_pause_ns;
   partition->attach_pause_ns = pause > ATTACH_PAUSE_LONGEST ? ATTACH_PAUSE_LONGEST : pause;
-  log_warn("cursor_disturbed", log_number("partition", number), log_string("reason", action->text));
+  // Once, and then quietly until it reads again.
+  enum log_level level = pause == ATTACH_PAUSE_FIRST ? LOG_WARN : LOG_DEBUG;
+  LOG_EVENT(level, "cursor_disturbed", log_number("partition", number), log_string("reason", action->text));
 }
 
 typedef void (*action_doer)(struct lane *lane, uint16_t number, const struct cursor_action *action);

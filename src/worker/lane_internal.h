@@ -91,6 +91,7 @@ struct lane {
   uint32_t owned_count;
   unsigned registration; // of the worker, at the last take
   int64_t take_at_ns;    // when to look for free partitions next
+  int64_t review_at_ns;  // ... and for lost ones
   bool retake;           // the session was lost: what is owned needs a new epoch
 
   struct taken *queue; // a ring, in the order of taking
@@ -104,6 +105,7 @@ struct lane {
   int64_t checkpoint_at_ns;
   // the busy mark: a stream sequence whose timestamp is being asked for
   uint64_t mark_seq;
+  int64_t event_stream_created_ns; // as last seen: a hint that the stream may be another one
   int64_t mark_ts_ns;
   int64_t mark_until_ns;
   uint64_t outcome_bytes;
@@ -129,6 +131,7 @@ LUMIN_MUST_USE enum lumin_status lane_ask(struct lane *lane, struct span subject
 // lane_partitions.c
 void lane_keep_partitions(struct lane *lane);
 void partition_drop(struct lane *lane, uint16_t number);
+void partitions_close(struct lane *lane); // stay owned, and are surveyed before they open again
 // After a lost session: new epochs. *ret_rows tells how the partitions stand.
 LUMIN_MUST_USE enum lumin_status lane_retake(struct lane *lane, struct arena *arena, struct partition_rows *ret_rows);
 void lane_release(struct lane *lane);

@@ -5,6 +5,7 @@
 #include "lumin/base/clock.h"
 
 #define TAKE_INTERVAL NS_PER_SECOND
+#define REVIEW_INTERVAL (3 * NS_PER_SECOND) // a process that was stopped learns so what it has lost while it is idle
 
 static void partition_own(struct lane *lane, const struct partition_row *row) {
   struct partition *partition = &lane->partitions[row->partition];
@@ -47,6 +48,20 @@ void partition_drop(struct lane *lane, uint16_t number) {
       lane->owned[i] = lane->owned[--lane->owned_count];
       break;
     }
+  }
+}
+
+// Back to the survey: the server that comes back may have lost what it had acknowledged. What the relay held is read
+// from the table again.
+void partitions_close(struct lane *lane) {
+  truths_refresh(lane);
+  survey_stop(lane);
+  for (uint32_t i = 0; i < lane->owned_count; i++) {
+    struct partition *partition = &lane->partitions[lane->owned[i]];
+    relay_close(lane->relay, lane->owned[i]);
+    partition->state = PARTITION_SURVEYED;
+    partition->dead_sent = partition->idle_at_request = false;
+    partition->mark_position = 0;
   }
 }
 
@@ -162,6 +177,10 @@ void lane_keep_partitions(struct lane *lane) {
       return;
     }
     partitions_compare(lane, &rows);
+  }
+  if (now >= lane->review_at_ns && lane->owned_count > 0) {
+    lane->review_at_ns = now + REVIEW_INTERVAL;
+    (void)!lane_review(lane);
   }
   if (now >= lane->take_at_ns && !lane_stopping(lane)) {
     lane->take_at_ns = now + TAKE_INTERVAL;
