@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: MIT
+// The lists come from the catalog, the descriptors and options.def; only the examples are written here.
+#include "help.h"
+
+#include "fields.h"
+
+static void options_write(FILE *out, enum option_scope scope);
+static void methods_write(FILE *out, enum method_kind kind);
+
+#define EXAMPLE_USER "0192f5c4-8d7e-7c3a-9b1f-2a6d4e8f0c11"
+
+void help_write(FILE *out) {
+  fputs("luminctl: the Lumin User Service for people\n"
+        "\n"
+        "  luminctl create --first-name Ada --last-name Lovelace --email ada@example.com\n"
+        "  luminctl get --user-id " EXAMPLE_USER "\n"
+        "  luminctl change-email --user-id " EXAMPLE_USER " --email ada@example.org\n"
+        "  luminctl events --user-id " EXAMPLE_USER "\n"
+        "  luminctl help change-email\n"
+        "\n"
+        "Commands:\n",
+        out);
+  methods_write(out, METHOD_COMMAND);
+  fputs("\nQueries:\n", out);
+  methods_write(out, METHOD_QUERY);
+  fputs("\n"
+        "Also:\n"
+        "  events             the event stream, one line an event\n"
+        "  help METHOD        a method, its fields and an example\n"
+        "  version            luminctl's version\n"
+        "\n"
+        "Options of every method; the variable counts where the flag is not given:\n",
+        out);
+  options_write(out, SCOPE_NONE);
+  fputs(
+      "\n"
+      "Roles: where a deployment gives each role a user of its own, commands with --async connect as\n"
+      "NATS_COMMANDS_USER and NATS_COMMANDS_PASSWORD, and events as NATS_EVENTS_USER and NATS_EVENTS_PASSWORD, where\n"
+      "these are set and neither --user nor --creds is given. The inbox prefix follows the user: _INBOX_lumin_<user>\n"
+      "for gateway, command_publisher, event_consumer and operator.\n"
+      "\n"
+      "A command without --command-id gets a fresh one, which is printed. When no answer comes, ask what became of "
+      "it,\n"
+      "or send it again with the same id, which applies it once at most:\n"
+      "\n"
+      "  luminctl command-outcome --command-id " EXAMPLE_USER "\n"
+      "\n"
+      "What comes out: `name  value` lines, what is empty left out; control characters as escapes. Errors go to\n"
+      "standard error.\n"
+      "\n"
+      "Exit codes:\n"
+      "  0  done\n"
+      "  1  the service answered and refused\n"
+      "  2  the command line is wrong; nothing was sent\n"
+      "  3  no connection, no answer in time (a command may have been applied: see above), or the output failed\n",
+      out);
+}
+
+static void method_example(FILE *out, const struct method *method, const char *options_text) {
+  static const struct {
+    const char *field, *value;
+  } examples[] = {{"user_id", EXAMPLE_USER}, {"command_id", EXAMPLE_USER}, {"first_name", "Ada"},
+                  {"last_name", "Lovelace"}, {"email", "ada@example.com"}, {"phone", "+15550100123"},
+                  {"wait_ms", "2000"}};
+  char name[NAME_MAX_LEN + 1];
+  fprintf(out, "  luminctl %s", name_dashed(method->name, name));
+  for (unsigned i = 0; i < method->request->n_fields; i++) {
+    const char *field = method->request->fields[i].name;
+    const char *value = "VALUE";
+    for (size_t j = 0; j < sizeof examples / sizeof examples[0]; j++) {
+      value = strcmp(field, examples[j].field) == 0 ? examples[j].value : value;
+    }
+    bool made = method->user == USER_NEW && strcmp(field, "user_id") == 0;
+    if (method->kind == METHOD_QUERY || !made) {
+      fprintf(out, " --%s %s", name_dashed(field, name), value);
+    }
+  }
+  fprintf(out, "%s\n", options_text);
+}
+
+void help_write_method(FILE *out, const struct method *method, struct arena *arena) {
+  char name[NAME_MAX_LEN + 1];
+  bool command = method->kind == METHOD_COMMAND;
+  fprintf(out, "%s: %s\n\n", name_dashed(method->name, name), method->summary);
+  method_example(out, method, "");
+  if (command) {
+    method_example(out, method, " --async --wait");
+  }
+  fputs("\nFields:\n", out);
+  for (unsigned i = 0; i < method->request->n_fields; i++) {
+    const ProtobufCFieldDescriptor *field = &method->request->fields[i];
+    fprintf(out, "  --%-24s %.*s\n", name_dashed(field->name, name), SPAN_ARGS(field_allowed(field, arena)));
+  }
+  if (command && method->user != USER_NAMED) {
+    fputs("\nThe user id may be left out: one is made then.\n", out);
+  }
+  fputs("\nOptions, besides those of luminctl --help:\n", out);
+  options_write(out, command ? SCOPE_COMMAND : SCOPE_QUERY);
+}
+
+void help_write_events(FILE *out) {
+  fputs("events: the event stream, one line an event\n"
+        "\n"
+        "  luminctl events\n"
+        "  luminctl events --user-id " EXAMPLE_USER "\n"
+        "  luminctl events --event email-changed --from 1000 --count 10\n"
+        "  luminctl events --from new --follow\n"
+        "\n"
+        "A line holds the stream's sequence, time, event, user id, the user's version, and the event's fields:\n"
+        "\n"
+        "  17  2026-11-21T22:20:14.123Z  email_changed     " EXAMPLE_USER "  v2  email=ada@example.org\n"
+        "\n"
+        "It ends at the end of the stream; with --follow it waits for more, and goes on where it was after the\n"
+        "connection was lost.\n"
+        "\n"
+        "Options, besides those of luminctl --help:\n",
+        out);
+  options_write(out, SCOPE_EVENTS);
+}
+
+// Those of this scope; what every scope has is shown for SCOPE_NONE alone.
+static void options_write(FILE *out, enum option_scope scope) {
+  for (size_t i = 0; i < OPTION_COUNT; i++) {
+    const struct option *option = &option_table[i];
+    if (!(option->scope & scope) || (option->scope == SCOPE_ALL) != (scope == SCOPE_NONE)) {
+      continue;
+    }
+    char name[NAME_MAX_LEN + 1], flag[2 * NAME_MAX_LEN];
+    (void)snprintf(flag, sizeof flag, "--%s %s", name_dashed(option->name, name), option->value);
+    fprintf(out, "  %-26s %s%s%s%s\n", flag, option->help, option->variable[0] != '\0' ? " [" : "", option->variable,
+            option->variable[0] != '\0' ? "]" : "");
+  }
+}
+
+static void methods_write(FILE *out, enum method_kind kind) {
+  char name[NAME_MAX_LEN + 1];
+  for (size_t i = 0; i < METHOD_COUNT; i++) {
+    if (methods[i].kind == kind) {
+      fprintf(out, "  %-18s %s\n", name_dashed(methods[i].name, name), methods[i].summary);
+    }
+  }
+}

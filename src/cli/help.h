@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: MIT
+// What luminctl says of itself, by example.
+#pragma once
+
+#include "options.h"
+
+void help_write(FILE *out);
+void help_write_method(FILE *out, const struct method *method, struct arena *arena);
+void help_write_events(FILE *out);

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: MIT
+// luminctl: the service's methods and events for people.
+#include <nats/nats.h>
+
+#include "call.h"
+#include "events.h"
+#include "help.h"
+
+#define MEMORY_LIMIT (64U << 20)
+
+static enum exit_code run(const struct invocation *invocation, struct arena *arena);
+
+int main(int argc, char **argv) {
+  struct arena *arena = arena_create(MEMORY_LIMIT);
+  struct invocation invocation = {0};
+  enum exit_code code = EXIT_NO_ANSWER;
+  if (arena != NULL) {
+    code = invocation_parse(argc, argv, arena, &invocation);
+    code = code == EXIT_FINE ? run(&invocation, arena) : code;
+  }
+  nats_Close();
+  arena_destroy(arena);
+  if (fflush(stdout) != 0 || ferror(stdout)) {
+    report("error", "the output cannot be written");
+    code = code == EXIT_FINE ? EXIT_NO_ANSWER : code;
+  }
+  return (int)code;
+}
+
+static enum exit_code help(const struct invocation *invocation, struct arena *arena) {
+  if (invocation->method != NULL) {
+    help_write_method(stdout, invocation->method, arena);
+  } else if (invocation->verb == VERB_EVENTS) {
+    help_write_events(stdout);
+  } else {
+    help_write(stdout);
+  }
+  return EXIT_FINE;
+}
+
+static enum exit_code run(const struct invocation *invocation, struct arena *arena) {
+  if (invocation->help) {
+    return help(invocation, arena);
+  }
+  switch (invocation->verb) {
+  case VERB_METHOD:
+    return call_run(invocation, arena);
+  case VERB_EVENTS:
+    return events_run(invocation, arena);
+  case VERB_VERSION:
+    printf("luminctl %s\n", LUMIN_VERSION);
+    return EXIT_FINE;
+  case VERB_HELP:
+    return help(invocation, arena);
+  default:
+    help_write(stderr);
+    return EXIT_USAGE;
+  }
+}

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: MIT
+// What a reply says goes to standard output, and a refusal to standard error, with what its sender can do about it.
+#include "reply.h"
+
+#include "fields.h"
+#include "rows.h"
+
+typedef Lumin__User__V1__Error error_message;
+typedef Lumin__User__V1__Outcome outcome_message;
+
+static const void *message_read(const struct reply_reader *reader, const ProtobufCMessageDescriptor *type,
+                                struct span body);
+static enum exit_code refusal_write(const struct reply_reader *reader, struct span code, struct span text,
+                                    struct span body);
+static enum exit_code outcome_write_refused(const outcome_message *outcome, struct span code, struct span text);
+static void error_write(const error_message *error, struct span code, struct span text);
+static enum exit_code exit_code_of(const error_message *error, struct span code);
+
+enum exit_code reply_write(const struct reply_reader *reader, const struct method *method, struct span code,
+                           struct span text, struct span body) {
+  if (code.len > 0 || text.len > 0) {
+    return refusal_write(reader, code, text, body);
+  }
+  const ProtobufCMessage *reply = message_read(reader, method->reply, body);
+  if (reply == NULL) {
+    report("error", "the answer is no %s of this version of luminctl (%zu bytes)", method->reply->short_name, body.len);
+    return EXIT_NO_ANSWER;
+  }
+  if (method->kind == METHOD_COMMAND) {
+    const outcome_message *outcome = (const void *)reply;
+    bool done = outcome->status == LUMIN__USER__V1__OUTCOME_STATUS__OUTCOME_STATUS_APPLIED ||
+                outcome->status == LUMIN__USER__V1__OUTCOME_STATUS__OUTCOME_STATUS_UNCHANGED;
+    if (!done) {
+      return outcome_write_refused(outcome, code, text);
+    }
+  }
+  struct rows rows = {.arena = reader->arena};
+  if (rows_add_message(&rows, reply) != LUMIN_OK) {
+    report("error", "out of memory");
+    return EXIT_NO_ANSWER;
+  }
+  rows_write(stdout, &rows);
+  return EXIT_FINE;
+}
+
+// NULL where the bytes are no such message; bounded, and text that is no UTF-8 is refused.
+static const void *message_read(const struct reply_reader *reader, const ProtobufCMessageDescriptor *type,
+                                struct span body) {
+  const ProtobufCMessage *message = NULL;
+  struct refusal refusal = {0};
+  enum lumin_status status = codec_decode(reader->codec, type, body, reader->arena, &message, &refusal);
+  return status == LUMIN_OK ? message : NULL;
+}
+
+// The body of a refusal is an Outcome where a command came as far as one, else an Error. No bytes are both: the first
+// field of the one is a text, of the other a number.
+static enum exit_code refusal_write(const struct reply_reader *reader, struct span code, struct span text,
+                                    struct span body) {
+  const outcome_message *outcome = message_read(reader, &lumin__user__v1__outcome__descriptor, body);
+  if (outcome != NULL) {
+    return outcome_write_refused(outcome, code, text);
+  }
+  const error_message *error = message_read(reader, &lumin__user__v1__error__descriptor, body);
+  error_write(error, code, text);
+  return exit_code_of(error, code);
+}
+
+static enum exit_code outcome_write_refused(const outcome_message *outcome, struct span code, struct span text) {
+  error_write(outcome->error, code, text);
+  if (outcome->status == LUMIN__USER__V1__OUTCOME_STATUS__OUTCOME_STATUS_DEAD) {
+    report("outcome", "DEAD: kept for an operator, and may be decided anew");
+  }
+  if (outcome->user_id[0] != '\0') {
+    report("user id", "%s", outcome->user_id);
+  }
+  return exit_code_of(outcome->error, code);
+}
+
+// DEADLINE_EXCEEDED is the service saying that it has no answer: what it was asked may yet be done.
+static enum exit_code exit_code_of(const error_message *error, struct span code) {
+  bool late = error != NULL ? error->reason == LUMIN__USER__V1__REASON__REASON_DEADLINE_EXCEEDED
+                            : span_equal(code, SPAN_LITERAL("504"));
+  return late ? EXIT_NO_ANSWER : EXIT_REFUSED;
+}
+
+static const char *enum_name(const ProtobufCEnumDescriptor *type, int number) {
+  const ProtobufCEnumValue *value = protobuf_c_enum_descriptor_get_value(type, number);
+  return value == NULL ? "UNKNOWN" : enum_short_name(type, value->name);
+}
+
+static void error_write(const error_message *error, struct span code, struct span text) {
+  if (error == NULL) {
+    report("error", "refused (%.*s): %.*s", SPAN_ARGS(code), SPAN_ARGS(text));
+    return;
+  }
+  const char *reason = enum_name(&lumin__user__v1__reason__descriptor, (int)error->reason);
+  int known_code = status_service_code((enum lumin_status)error->reason);
+  const char *message = error->message[0] != '\0' ? error->message : "no word on why";
+  if (code.len > 0) {
+    report("error", "%s (%.*s): %s", reason, SPAN_ARGS(code), message);
+  } else {
+    report("error", "%s (%d): %s", reason, known_code, message);
+  }
+  if (error->field[0] != '\0') {
+    report("field", "%s", error->field);
+  }
+  if (error->allowed[0] != '\0') {
+    report("allowed", "%s", error->allowed);
+  }
+  if (error->current_status != LUMIN__USER__V1__USER_STATUS__USER_STATUS_UNSPECIFIED) {
+    report("current status", "%s", enum_name(&lumin__user__v1__user_status__descriptor, (int)error->current_status));
+  }
+  if (error->current_version != 0) {
+    report("current version", "%llu", (unsigned long long)error->current_version);
+  }
+}
