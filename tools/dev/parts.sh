@@ -72,6 +72,7 @@ unit_tests() {
   [ "$status" -eq 0 ] || [ "$failed" -gt 0 ] || failed=1
   [ "$((passed + failed))" -gt 0 ] || failed=1 # no test ran
   count "$passed" "$failed"
+  [ "$failed" -eq 0 ] || grep -E '\[(FAIL|CRASH|----)\]|\*\*\*' "$log"
   [ "$failed" -eq 0 ]
 }
 
@@ -182,5 +183,6 @@ node_tests() {
   [ "$status" -eq 0 ] || [ "$failed" -gt 0 ] || failed=1
   [ "$((passed + failed))" -gt 0 ] || failed=1
   count "$passed" "$failed"
+  [ "$failed" -eq 0 ] || grep -A 12 '^ *not ok' "$log" # once more at the end, without what passed
   [ "$failed" -eq 0 ]
 }
