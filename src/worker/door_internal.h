@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: MIT
+// The door from the inside, shared by the files that make it up:
+//   door.c           the thread and its loop: the story
+//   door_link.c      its link, built anew after a loss; what arrives on it
+//   door_request.c   one request, looked at
+//   door_command.c   commands on their way to the stream, and their outcomes back
+//   door_query.c     queries gathered into loads, and those that wait
+//   door_database.c  its PostgreSQL session, opened by a thread of its own so that commands never wait for it
+//   door_reply.c     answers, and what is counted of them
+//   door_pending.c   the table of waiting commands; pure
+//   door_parse.c     subjects; pure
+// All of it runs on one thread. Who waits for the database turns the loop meanwhile, and there requests are taken and
+// commands answered; loads are begun, and connections closed, by the story alone.
+#pragma once
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/queue.h>
+
+#include "door_parse.h"
+#include "door_pending.h"
+#include "lumin/application/query.h"
+#include "lumin/application/tokens.h"
+#include "lumin/base/clock.h"
+#include "lumin/base/log.h"
+#include "lumin/infrastructure/codec/codec.h"
+#include "lumin/infrastructure/postgres/store.h"
+#include "lumin/worker/door.h"
+
+// Guarantee 11: what waits is bounded in number and in bytes, the listening subscriptions too, and so is what the
+// server has not read from us yet.
+#define COMMANDS_MAX 65536
+#define QUERIES_MAX 16384
+#define WAITING_BYTES_MAX (64U << 20)
+#define PATIENT_MAX 1024 // queries that read their rows again and again
+#define OUTPUT_BYTES_MAX (32U << 20)
+#define LOAD_MAX 500 // queries answered by one load
+
+// Whom an answer goes to, and what it is about.
+struct caller {
+  const struct method *method; // NULL: an unknown one
+  struct span reply;           // NUL-terminated behind its length, as all here
+  struct span traceparent;     // a valid one, or empty
+  int64_t started_ns;
+  struct uuid command_id; // commands; nil while it is not known
+  struct uuid user_id;    // commands; nil while it is not known
+};
+
+// A message from a caller, while it is looked at.
+struct request {
+  natsMsg *message;
+  struct caller caller;
+  struct rpc_subject subject;
+  struct span payload;
+  const ProtobufCMessage *body; // decoded, in the scratch arena
+  bool json;
+  bool has_user_id;
+  struct uuid user_id;
+};
+
+// A command on its way to the stream or through it.
+struct door_command {
+  struct pending pending;
+  struct caller caller;
+  size_t bytes;
+  uint32_t partition;
+  bool stored; // its PubAck has come
+  char texts[];
+};
+
+struct door_query {
+  TAILQ_ENTRY(door_query) others;
+  struct caller caller;
+  struct query query;
+  size_t bytes;
+  int64_t deadline_ns;         // patience is over
+  bool patient;                // its first answer was "not yet"
+  int64_t due_ns;              // when the rows are to be read again
+  natsSubscription *listening; // to news of the outcome; NULL: none
+  char texts[];
+};
+
+TAILQ_HEAD(query_list, door_query);
+
+enum database_state { DATABASE_DOWN, DATABASE_OPENING, DATABASE_UP };
+
+struct database {
+  enum database_state state;
+  struct store store;
+  struct loop_watch watch;
+  bool watched;
+  bool readable;            // something came though nothing was asked
+  int64_t load_deadline_ns; // of the load under way; 0: none is
+  bool reported;            // the loss is in the log
+  int64_t retry_ns, pause_ns;
+  char name[160];
+  // of the opener, written before `opened`
+  pthread_t opener;
+  atomic_bool opened;
+  struct session *fresh;
+  char error[160];
+};
+
+struct door_method {
+  atomic_uint_fast64_t requests, errors, processing_ns;
+  char last_error[128]; // under the lock
+};
+
+struct door {
+  struct worker *worker;
+  pthread_t thread;
+  bool running;
+  atomic_bool stopping;
+  int64_t stop_deadline_ns; // 0: not stopping yet
+
+  struct loop *loop;
+  struct codec *codec;
+  struct arena *scratch; // of the request or answer at hand
+  struct arena *rows;    // of the load under way
+
+  struct link *link; // NULL: none
+  natsSubscription *requests, *answers;
+  bool draining;
+  bool link_reported;
+  int64_t link_retry_ns, link_pause_ns;
+  char own_subject[128]; // "<prefix>.door.<worker token>"
+  char link_name[160];
+
+  struct pending_table *commands;
+  uint32_t *waiting;         // commands by partition
+  struct query_list asking;  // for the next load
+  struct query_list loading; // in the load under way
+  struct query_list patient; // to be asked again when due
+  size_t query_count, patient_count;
+  int64_t next_due_ns; // of the patient ones, at the earliest
+  size_t waiting_bytes;
+  struct uuid_map *users, *outcomes; // rows of a load
+
+  struct database database;
+
+  pthread_mutex_t lock; // of every last_error
+  struct door_method methods[METHOD_COUNT];
+  struct {
+    atomic_uint_fast64_t dropped, lost, shed, late;
+  } totals;
+};
+
+// door_link.c
+void door_connect(struct door *door);
+void door_receive(struct door *door); // everything that is here
+void door_drain(struct door *door);   // no more requests from now on, but those that are on their way
+bool door_is_drained(const struct door *door);
+
+// door_request.c
+void request_take(struct door *door, natsMsg *message);
+// The number in a header: `empty` where it is absent. INVALID_ARGUMENT with a refusal where it is none.
+LUMIN_MUST_USE enum lumin_status header_number(const struct request *request, const char *name, uint64_t *ret_number,
+                                               struct refusal *ret_refusal);
+
+// door_command.c
+void command_take(struct door *door, struct request *request);
+void command_answer(struct door *door, natsMsg *message); // an outcome or a PubAck
+void commands_expire(struct door *door);
+void commands_forget(struct door *door); // the link they came by is lost
+int64_t commands_deadline_ns(const struct door *door);
+
+// door_query.c
+void query_take(struct door *door, struct request *request);
+void queries_listen(struct door *door); // to news of the outcomes that are waited for
+void queries_answer(struct door *door); // one load
+void queries_forget(struct door *door);
+int64_t queries_deadline_ns(const struct door *door);
+
+// door_database.c
+void database_keep(struct door *door);
+void database_close(struct door *door);
+int64_t database_deadline_ns(const struct door *door);
+LUMIN_MUST_USE enum lumin_status database_load(struct door *door, const struct load_request *request,
+                                               struct load_result *ret_result);
+
+// door_reply.c
+struct reply {
+  struct span body;
+  struct span outcome;    // of Lumin-Outcome; empty: none
+  struct span error_code; // empty: no refusal
+  struct span error;
+};
+void reply_send(struct door *door, const struct caller *caller, const struct reply *reply);
+// A refusal by the door; uses the arena given.
+void reply_refuse(struct door *door, const struct caller *caller, const struct refusal *refusal, struct arena *arena);
+void reply_refuse_reason(struct door *door, const struct caller *caller, enum lumin_status reason, const char *message);
+// Copies a caller's texts behind a struct that is to keep it.
+size_t caller_bytes(const struct caller *caller);
+struct caller caller_keep(const struct caller *caller, char *texts);
+
+// door.c
+void door_turn(struct door *door, int64_t deadline_ns); // one turn of the loop, and what may happen inside a load
+int64_t door_backoff(int64_t *pause_ns);                // the next pause; doubles to 2 s, with jitter
+static inline int64_t earliest(int64_t a, int64_t b) { return a < b ? a : b; }

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: MIT
+// Answers. Their headers are built from what this service knows or has checked, never copied blindly; a body is never
+// empty, since clients take an empty one for no answer at all.
+#include "door_internal.h"
+
+#include <stdio.h>
+
+static void method_count(struct door *door, const struct caller *caller, const struct reply *reply);
+static struct span line_of(struct span text, struct arena *arena);
+static struct span refusal_body(const struct caller *caller, const struct refusal *refusal, struct arena *arena);
+
+#define REPLY_HEADERS 6
+
+static size_t header_add(struct link_header *headers, size_t count, const char *name, struct span value) {
+  if (value.len > 0) {
+    headers[count++] = (struct link_header){name, value};
+  }
+  return count;
+}
+
+void reply_send(struct door *door, const struct caller *caller, const struct reply *reply) {
+  struct link_header headers[REPLY_HEADERS];
+  char command_id[UUID_TEXT_LEN + 1];
+  uuid_format(&caller->command_id, command_id);
+  size_t count = header_add(headers, 0, "Content-Type", SPAN_LITERAL("application/protobuf"));
+  if (!uuid_is_nil(&caller->command_id)) {
+    count = header_add(headers, count, "Lumin-Command-Id", span_of(command_id, UUID_TEXT_LEN));
+  }
+  count = header_add(headers, count, "Lumin-Outcome", reply->outcome);
+  count = header_add(headers, count, "Nats-Service-Error-Code", reply->error_code);
+  count = header_add(headers, count, "Nats-Service-Error", reply->error);
+  count = header_add(headers, count, "traceparent", caller->traceparent);
+  method_count(door, caller, reply); // first: who has the answer finds it counted
+  if (!link_is_alive(door->link) ||
+      link_publish_headers(door->link, caller->reply, SPAN_EMPTY, reply->body, headers, count) != LUMIN_OK) {
+    atomic_fetch_add(&door->totals.lost, 1);
+  }
+}
+
+static void method_count(struct door *door, const struct caller *caller, const struct reply *reply) {
+  if (caller->method == NULL) {
+    return;
+  }
+  struct door_method *method = &door->methods[caller->method->id];
+  atomic_fetch_add(&method->processing_ns, (uint64_t)(clock_monotonic_ns() - caller->started_ns));
+  if (reply->error_code.len > 0) {
+    atomic_fetch_add(&method->errors, 1);
+    pthread_mutex_lock(&door->lock);
+    (void)snprintf(method->last_error, sizeof method->last_error, "%.*s", SPAN_ARGS(reply->error));
+    pthread_mutex_unlock(&door->lock);
+  }
+}
+
+void reply_refuse(struct door *door, const struct caller *caller, const struct refusal *refusal, struct arena *arena) {
+  struct reply reply = {
+      .body = refusal_body(caller, refusal, arena),
+      .error_code = arena_printf(arena, "%d", status_service_code(refusal->reason)),
+      .error =
+          line_of(arena_printf(arena, "%s: %.*s", status_name(refusal->reason), SPAN_ARGS(refusal->message)), arena),
+  };
+  if (reply.body.len == 0 || reply.error_code.data == NULL || reply.error.data == NULL) {
+    reply = (struct reply){SPAN_LITERAL("?"), SPAN_EMPTY, SPAN_LITERAL("500"), SPAN_LITERAL("INTERNAL: no memory")};
+  }
+  reply_send(door, caller, &reply);
+}
+
+void reply_refuse_reason(struct door *door, const struct caller *caller, enum lumin_status reason,
+                         const char *message) {
+  struct refusal refusal = {0};
+  (void)refuse(&refusal, reason, message);
+  reply_refuse(door, caller, &refusal, door->scratch);
+}
+
+// A command is answered by an Outcome, whose status stays open: the door does not know what becomes of the command id.
+static struct span refusal_body(const struct caller *caller, const struct refusal *refusal, struct arena *arena) {
+  struct span body = SPAN_EMPTY;
+  enum lumin_status status = LUMIN_OK;
+  if (caller->method != NULL && caller->method->kind == METHOD_COMMAND) {
+    struct outcome outcome = {.command_id = caller->command_id, .user_id = caller->user_id, .refusal = *refusal};
+    status = codec_encode_outcome(&outcome, arena, &body);
+  } else {
+    status = codec_encode_refusal(refusal, arena, &body);
+  }
+  return status == LUMIN_OK ? body : SPAN_EMPTY;
+}
+
+// A header's value is one line.
+static struct span line_of(struct span text, struct arena *arena) {
+  struct span copy = text.data != NULL ? arena_copy(arena, text) : SPAN_EMPTY;
+  char *letters = (char *)(uintptr_t)copy.data;
+  for (size_t i = 0; letters != NULL && i < copy.len; i++) {
+    letters[i] = (char)((unsigned char)letters[i] < ' ' || letters[i] == 0x7f ? ' ' : letters[i]);
+  }
+  return copy;
+}
+
+size_t caller_bytes(const struct caller *caller) { return caller->reply.len + caller->traceparent.len + 2; }
+
+static struct span text_keep(struct span text, char **place) {
+  char *copy = *place;
+  if (text.len > 0) {
+    memcpy(copy, text.data, text.len);
+  }
+  copy[text.len] = '\0';
+  *place += text.len + 1;
+  return span_of(copy, text.len);
+}
+
+struct caller caller_keep(const struct caller *caller, char *texts) {
+  struct caller kept = *caller;
+  kept.reply = text_keep(caller->reply, &texts);
+  kept.traceparent = text_keep(caller->traceparent, &texts);
+  return kept;
+}

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: MIT
+// One request, looked at: whether it can be answered, which method it means, whom it is about, and whether its bytes
+// are what the method wants. What is wrong is answered here, before anything is on a stream (guarantee 10).
+#include "door_internal.h"
+
+static bool request_is_answerable(struct door *door, const struct request *request);
+static enum lumin_status request_check(struct door *door, struct request *request, struct refusal *ret_refusal);
+static enum lumin_status accept_check(const struct request *request, struct refusal *ret_refusal);
+static enum lumin_status headers_check(const struct request *request, struct refusal *ret_refusal);
+static enum lumin_status payload_decode(struct door *door, struct request *request, struct refusal *ret_refusal);
+static enum lumin_status user_id_find(struct request *request, struct refusal *ret_refusal);
+
+void request_take(struct door *door, natsMsg *message) {
+  struct request request = {
+      .message = message,
+      .caller.reply = span_from_text(natsMsg_GetReply(message)),
+      .caller.started_ns = clock_monotonic_ns(),
+      .payload = span_of(natsMsg_GetData(message), (size_t)natsMsg_GetDataLength(message)),
+  };
+  struct span subject = span_from_text(natsMsg_GetSubject(message));
+  bool sound = rpc_subject_parse(worker_prefix(door->worker), subject, &request.subject);
+  request.caller.method = sound ? method_find(request.subject.method) : NULL;
+  if (request.caller.method != NULL) {
+    atomic_fetch_add(&door->methods[request.caller.method->id].requests, 1);
+  }
+  if (!request_is_answerable(door, &request)) {
+    atomic_fetch_add(&door->totals.dropped, 1);
+    return;
+  }
+  struct refusal refusal = {0};
+  if (request_check(door, &request, &refusal) != LUMIN_OK) {
+    reply_refuse(door, &request.caller, &refusal, door->scratch);
+  } else if (request.caller.method->kind == METHOD_COMMAND) {
+    command_take(door, &request);
+  } else {
+    query_take(door, &request);
+  }
+}
+
+// A flood whose answers nobody reads is not answered either.
+static bool request_is_answerable(struct door *door, const struct request *request) {
+  return request->caller.reply.len > 0 &&
+         natsConnection_Buffered(link_connection(door->link)) < (int)OUTPUT_BYTES_MAX &&
+         reply_is_allowed(worker_prefix(door->worker), span_from_text(door->worker->config->nats_inbox_prefix),
+                          request->caller.reply);
+}
+
+static enum lumin_status request_check(struct door *door, struct request *request, struct refusal *ret_refusal) {
+  struct span traceparent = link_header_get(request->message, "traceparent");
+  request->caller.traceparent = trace_parent_is_valid(traceparent) ? traceparent : SPAN_EMPTY;
+  if (request->caller.method == NULL) {
+    return refuse(ret_refusal, LUMIN_UNIMPLEMENTED, "there is no such method");
+  }
+  enum lumin_status status = headers_check(request, ret_refusal);
+  if (status == LUMIN_OK) {
+    status = accept_check(request, ret_refusal);
+  }
+  if (status == LUMIN_OK) {
+    status = payload_decode(door, request, ret_refusal);
+  }
+  return status == LUMIN_OK ? user_id_find(request, ret_refusal) : status;
+}
+
+// Headers that nats.c cannot read would pass for absent ones, and a command without its id is another command.
+static enum lumin_status headers_check(const struct request *request, struct refusal *ret_refusal) {
+  const char *value = NULL;
+  natsStatus status = natsMsgHeader_Get(request->message, "Lumin-Command-Id", &value);
+  return status == NATS_OK || status == NATS_NOT_FOUND
+             ? LUMIN_OK
+             : refuse(ret_refusal, LUMIN_INVALID_ARGUMENT, "the headers cannot be read");
+}
+
+#define MEDIA(text)                                                                                                    \
+  { (text), sizeof(text) - 1 }
+
+static enum lumin_status accept_check(const struct request *request, struct refusal *ret_refusal) {
+  static const struct span known[] = {MEDIA("application/protobuf"), MEDIA("application/x-protobuf"),
+                                      MEDIA("application/octet-stream"), MEDIA("application/*"), MEDIA("*/*")};
+  struct span list = link_header_get(request->message, "Accept");
+  bool fine = list.len == 0;
+  while (!fine && list.len > 0) {
+    struct span type = span_cut(&list, ',');
+    type = span_cut(&type, ';');
+    while (type.len > 0 && type.data[0] == ' ') {
+      type = span_skip(type, 1);
+    }
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+      fine = fine || span_equal(type, known[i]);
+    }
+  }
+  return fine ? LUMIN_OK : refuse_field(ret_refusal, "Accept", "application/protobuf", "answers come in protobuf only");
+}
+
+static enum lumin_status payload_decode(struct door *door, struct request *request, struct refusal *ret_refusal) {
+  struct codec_port codec = codec_port(door->codec);
+  request->json = (request->payload.len > 0 && request->payload.data[0] == '{') ||
+                  span_starts_with(link_header_get(request->message, "Content-Type"), SPAN_LITERAL("application/json"));
+  enum lumin_status status = codec.decode(codec.self, request->caller.method, request->payload, request->json,
+                                          door->scratch, &request->body, ret_refusal);
+  return status == LUMIN_NO_MEMORY ? refuse(ret_refusal, LUMIN_RESOURCE_EXHAUSTED, "the request needs too much memory")
+                                   : status;
+}
+
+// The payload's user id; empty where the message has no such field, or leaves it out.
+static struct span payload_user_id(const ProtobufCMessage *body) {
+  const ProtobufCFieldDescriptor *field = protobuf_c_message_descriptor_get_field_by_name(body->descriptor, "user_id");
+  if (field == NULL || field->type != PROTOBUF_C_TYPE_STRING) {
+    return SPAN_EMPTY;
+  }
+  return span_from_text(*(const char *const *)(const void *)((const char *)body + field->offset));
+}
+
+// The suffix is what an operator granted the caller, so a payload that names another user is refused.
+static enum lumin_status user_id_find(struct request *request, struct refusal *ret_refusal) {
+  struct span named = payload_user_id(request->body);
+  struct uuid of_payload = {0};
+  if (request->subject.has_suffix && uuid_parse(request->subject.suffix, &request->user_id) != LUMIN_OK) {
+    return refuse_field(ret_refusal, "subject", "a lower-case UUID behind the method, or nothing",
+                        "the subject does not end in a user id");
+  }
+  if (named.len > 0 && uuid_parse(named, &of_payload) != LUMIN_OK) {
+    return refuse_field(ret_refusal, "user_id", "a lower-case UUID", "the user id is not a lower-case UUID");
+  }
+  if (named.len > 0 && request->subject.has_suffix && !uuid_equal(&of_payload, &request->user_id)) {
+    return refuse_field(ret_refusal, "user_id", "the user id of the subject, or nothing",
+                        "the payload names another user than the subject");
+  }
+  request->has_user_id = request->subject.has_suffix || named.len > 0;
+  request->user_id = named.len > 0 ? of_payload : request->user_id;
+  return LUMIN_OK;
+}
+
+enum lumin_status header_number(const struct request *request, const char *name, uint64_t *ret_number,
+                                struct refusal *ret_refusal) {
+  struct span text = link_header_get(request->message, name);
+  return text.len == 0 || span_to_u64(text, ret_number)
+             ? LUMIN_OK
+             : refuse_field(ret_refusal, name, "a whole number, 0 or more", "the header is not a number");
+}
