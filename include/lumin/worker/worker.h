@@ -30,6 +30,9 @@ struct worker {
   atomic_bool lease_lost; // the lease could not be renewed in time; lanes go on, the fence decides
 };
 
+// A worker's identity: fresh id and token, its name. IO: no random numbers.
+LUMIN_MUST_USE enum lumin_status worker_init(struct worker *worker, const struct config *config);
+
 // Options filled from the configuration; `role` is what the connection is called at the server ("lane 0").
 struct link_options worker_link_options(const struct worker *worker, const char *role, char *name, size_t size);
 struct session_options worker_session_options(const struct worker *worker, const char *role, char *name, size_t size);

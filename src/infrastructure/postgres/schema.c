@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT
 // Migrations. An applied one never changes: its checksum is kept beside it.
-#include "lumin/infrastructure/postgres/schema.h"
+#include "schema_internal.h"
 
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #define CHECKSUM_LEN 64
-#define LOCK_SQL "SELECT pg_advisory_lock(7308327717394572915)" // "lumin user" hashed once: this service's own number
+// The service's own number: "lumin us" in ASCII.
+#define LOCK_SQL "SELECT pg_advisory_lock(7815273027957978483)"
 
 // How far the database is beside the plan.
 struct schema_progress {
@@ -19,6 +20,12 @@ static enum lumin_status progress_read(struct database *database, struct schema_
 static enum lumin_status table_make(struct database *database);
 static enum lumin_status migration_apply(struct database *database, const struct migration *migration);
 
+enum lumin_status database_problem(const struct database *database, enum lumin_status status,
+                                   struct schema_problem *ret_problem) {
+  (void)snprintf(ret_problem->text, sizeof ret_problem->text, "PostgreSQL: %s", database_error(database));
+  return status;
+}
+
 struct schema_plan schema_plan(void) {
   return (struct schema_plan){migrations, migration_count};
 }
@@ -27,12 +34,6 @@ enum lumin_status schema_lock(struct database *database) {
   // Another setup may be at work; one that hangs must not stop all others for ever.
   enum lumin_status status = database_run(database, "SET lock_timeout = '60s'");
   return status == LUMIN_OK ? database_run(database, LOCK_SQL) : status;
-}
-
-static enum lumin_status database_problem(const struct database *database, enum lumin_status status,
-                                          struct schema_problem *ret_problem) {
-  (void)snprintf(ret_problem->text, sizeof ret_problem->text, "PostgreSQL: %s", database_error(database));
-  return status;
 }
 
 enum lumin_status schema_apply(struct database *database, struct schema_plan plan, const struct schema_report *report,

@@ -1,19 +1,13 @@
 // SPDX-License-Identifier: MIT
 // What is fixed at setup: a worker that counts partitions otherwise would apply commands of users that are not its own.
+#include "schema_internal.h"
+
 #include <stdio.h>
 #include <stdlib.h>
-
-#include "lumin/infrastructure/postgres/schema.h"
 
 static enum lumin_status settings_write(struct database *database, const struct schema_settings *settings);
 static enum lumin_status partitions_count(struct database *database, const struct schema_settings *settings,
                                           struct schema_problem *ret_problem);
-
-static enum lumin_status database_problem(const struct database *database, enum lumin_status status,
-                                          struct schema_problem *ret_problem) {
-  (void)snprintf(ret_problem->text, sizeof ret_problem->text, "PostgreSQL: %s", database_error(database));
-  return status;
-}
 
 enum lumin_status schema_settle(struct database *database, const struct schema_settings *settings,
                                 const struct schema_report *report, struct schema_problem *ret_problem) {

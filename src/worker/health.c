@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: MIT
+// Looks at PostgreSQL, the streams, the workers and their partitions, and sends a probe the whole way of a command. An
+// alarm bounds it, whatever a server, a resolver or a network does.
+#include "lumin/worker/health.h"
+
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "lumin/base/clock.h"
+
+#define HEALTH_SECONDS 4
+#define HEALTH_WAIT (2 * NS_PER_SECOND) // for one connection or answer, at the longest
+
+struct health {
+  struct program program;
+  struct config config; // with its waits shortened
+  bool failed;
+};
+
+static void alarm_set(void);
+static void fine(const char *name, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void fail(struct health *health, const char *name, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+static bool check_postgres(struct health *health);
+static bool check_nats(struct health *health);
+static void check_schema(struct health *health);
+static void check_workers(struct health *health);
+static void check_streams(struct health *health);
+static void check_probe(struct health *health);
+
+enum program_exit health_run(const struct config *config, bool local) {
+  struct health health = {.config = *config};
+  int64_t most_ms = HEALTH_WAIT / NS_PER_MS;
+  health.config.nats_timeout_ms = config->nats_timeout_ms < most_ms ? config->nats_timeout_ms : most_ms;
+  health.config.postgres_connect_timeout_ms =
+      config->postgres_connect_timeout_ms < most_ms ? config->postgres_connect_timeout_ms : most_ms;
+  if (program_init(&health.program, &health.config, "health") != LUMIN_OK) {
+    return PROGRAM_FAILED;
+  }
+  alarm_set();
+  bool postgres = check_postgres(&health);
+  bool nats = check_nats(&health);
+  if (postgres && !local) {
+    check_schema(&health);
+    check_workers(&health);
+  }
+  if (nats && !local) {
+    check_streams(&health);
+    check_probe(&health);
+  }
+  program_finish(&health.program);
+  return health.failed ? PROGRAM_FAILED : PROGRAM_OK;
+}
+
+static void alarm_end(int signal) {
+  static const char text[] = "FAIL time      no answer within 4 s: look at the servers and the network\n";
+  (void)signal;
+  (void)!write(STDOUT_FILENO, text, sizeof text - 1);
+  _exit(PROGRAM_FAILED);
+}
+
+static void alarm_set(void) {
+  struct sigaction action = {.sa_handler = alarm_end};
+  (void)setvbuf(stdout, NULL, _IOLBF, 0); // what was said before the alarm must be out
+  (void)sigaction(SIGALRM, &action, NULL);
+  (void)alarm(HEALTH_SECONDS);
+}
+
+static void fine(const char *name, const char *format, ...) {
+  va_list arguments;
+  (void)printf("ok   %-9s ", name);
+  va_start(arguments, format);
+  (void)vprintf(format, arguments);
+  va_end(arguments);
+  (void)printf("\n");
+}
+
+static void fail(struct health *health, const char *name, const char *format, ...) {
+  va_list arguments;
+  health->failed = true;
+  (void)printf("FAIL %-9s ", name);
+  va_start(arguments, format);
+  (void)vprintf(format, arguments);
+  va_end(arguments);
+  (void)printf("\n");
+}
+
+// ---- PostgreSQL
+
+static bool check_postgres(struct health *health) {
+  char name[64], error[256] = "";
+  struct worker worker = {.config = &health->config};
+  struct session_options options = worker_session_options(&worker, "health", name, sizeof name);
+  options.statement_timeout_ns = HEALTH_WAIT;
+  if (database_open(&options, &health->program.database, error, sizeof error) != LUMIN_OK) {
+    health->program.database = NULL;
+    fail(health, "postgres", "%s: check postgres.url and the server", error);
+    return false;
+  }
+  int version = database_server_version(health->program.database);
+  fine("postgres", "version %d.%d", version / 10000, version % 10000);
+  return true;
+}
+
+static void check_schema(struct health *health) {
+  struct schema_problem problem = {""};
+  struct schema_settings settings = program_settings(&health->config);
+  enum lumin_status status = schema_check(health->program.database, schema_plan(), &problem);
+  if (status == LUMIN_OK) {
+    status = schema_check_settings(health->program.database, &settings, &problem);
+  }
+  if (status != LUMIN_OK) {
+    fail(health, "schema", "%s", problem.text);
+    return;
+  }
+  fine("schema", "%zu migrations, %u partitions", migration_count, settings.partitions);
+}
+
+static void check_workers(struct health *health) {
+  struct database *database = health->program.database;
+  int64_t alive = 0, unowned = 0;
+  enum lumin_status status =
+      database_number(database, "SELECT count(*) FROM lumin.workers WHERE lease_until > clock_timestamp()", &alive);
+  if (status == LUMIN_OK) {
+    status = database_number(database,
+                             "SELECT count(*) FROM lumin.partitions p WHERE NOT EXISTS (SELECT FROM lumin.workers w "
+                             "WHERE w.worker_id = p.owner AND w.lease_until > clock_timestamp())",
+                             &unowned);
+  }
+  if (status != LUMIN_OK) {
+    fail(health, "workers", "PostgreSQL: %s", database_error(database));
+    return;
+  }
+  if (alive == 0) {
+    fail(health, "workers", "none is alive: start lumin-user worker");
+    return;
+  }
+  fine("workers", "%lld alive", (long long)alive);
+  if (unowned > 0) {
+    fail(health, "ownership", "%lld partitions have no living owner: wait a lease, then look at the workers' logs",
+         (long long)unowned);
+    return;
+  }
+  fine("ownership", "every partition has a living owner");
+}
+
+// ---- NATS
+
+static bool check_nats(struct health *health) {
+  char name[64];
+  const char *error = "";
+  struct worker worker = {.config = &health->config};
+  struct link_options options = worker_link_options(&worker, "health", name, sizeof name);
+  if (client_open(&options, &health->program.client, &error) != LUMIN_OK) {
+    health->program.client = NULL;
+    fail(health, "nats", "%s: check nats.url, the credentials and the server", error);
+    return false;
+  }
+  fine("nats", "connected as %s", health->config.nats_user[0] ? health->config.nats_user : "nobody in particular");
+  return true;
+}
+
+static void check_stream(struct health *health, const struct stream_plan *plan) {
+  struct stream_finding finding = {0};
+  struct program *program = &health->program;
+  enum lumin_status status = stream_look(program->client, plan, program->arena, &finding);
+  if (status != LUMIN_OK) {
+    fail(health, "stream", "%s: %s", plan->name, client_complaint(program->client, status));
+  } else if (!finding.exists) {
+    fail(health, "stream", "%s does not exist: run lumin-user setup", plan->name);
+  } else {
+    fine("stream", "%s", plan->name);
+  }
+}
+
+static void check_streams(struct health *health) {
+  struct stream_plan plans[STREAM_PLANS];
+  if (program_stream_plans(&health->config, health->program.arena, plans) != LUMIN_OK) {
+    fail(health, "stream", "out of memory");
+    return;
+  }
+  for (size_t i = 0; i < STREAM_PLANS; i++) {
+    check_stream(health, &plans[i]);
+  }
+}
+
+// Its answer is the outcome of a command that went over the stream and through a transaction.
+static void check_probe(struct health *health) {
+  struct program *program = &health->program;
+  int64_t begun = clock_monotonic_ns();
+  struct client_question question = {
+      .subject = arena_printf(program->arena, "%s.rpc.probe", health->config.service_prefix),
+      .payload = SPAN_LITERAL("{}"),
+      .timeout_ns = health->config.nats_timeout_ms * NS_PER_MS,
+  };
+  struct client_answer answer;
+  enum lumin_status status = client_ask(program->client, &question, program->arena, &answer);
+  if (status == LUMIN_UNAVAILABLE) {
+    fail(health, "probe", "nobody answers requests: start lumin-user worker");
+  } else if (status != LUMIN_OK) {
+    fail(health, "probe", "%s: look at the workers' logs", client_complaint(program->client, status));
+  } else if (answer.error_code.len > 0) {
+    fail(health, "probe", "refused with %.*s: %.*s", SPAN_ARGS(answer.error_code), SPAN_ARGS(answer.error));
+  } else {
+    fine("probe", "answered in %lld ms", (long long)((clock_monotonic_ns() - begun) / NS_PER_MS));
+  }
+}
