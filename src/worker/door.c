@@ -20,7 +20,7 @@ static int64_t door_deadline_ns(const struct door *door);
 static void door_live(struct door *door) {
   while (!door_is_done(door)) {
     door_connect(door);
-    database_keep(door);
+    door_database_keep(door);
     door_turn(door, door_deadline_ns(door));
     queries_answer(door);
   }
@@ -70,7 +70,7 @@ static void *door_run(void *self) {
   queries_forget(door);
   link_close(door->link);
   door->link = NULL;
-  database_close(door);
+  door_database_close(door);
   return NULL;
 }
 

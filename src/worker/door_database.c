@@ -7,24 +7,24 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
-static void database_adopt(struct door *door);
-static void database_lose(struct door *door, const char *reason);
-static void database_open(struct door *door);
+static void door_database_adopt(struct door *door);
+static void door_database_lose(struct door *door, const char *reason);
+static void door_database_open(struct door *door);
 
-void database_keep(struct door *door) {
+void door_database_keep(struct door *door) {
   struct database *database = &door->database;
   if (database->state == DATABASE_OPENING && atomic_load(&database->opened)) {
-    database_adopt(door);
+    door_database_adopt(door);
   }
   if (database->state == DATABASE_UP && database->readable) {
     // Nothing was asked: a notice, or the end of the connection.
     database->readable = false;
     if (PQconsumeInput(session_connection(database->store.session)) != 1) {
-      database_lose(door, "the server closed the connection");
+      door_database_lose(door, "the server closed the connection");
     }
   }
   if (database->state == DATABASE_DOWN && door->stop_deadline_ns == 0 && clock_monotonic_ns() >= database->retry_ns) {
-    database_open(door);
+    door_database_open(door);
   }
 }
 
@@ -66,7 +66,7 @@ static void *opener_run(void *self) {
   return NULL;
 }
 
-static void database_open(struct door *door) {
+static void door_database_open(struct door *door) {
   struct database *database = &door->database;
   atomic_store(&database->opened, false);
   if (pthread_create(&database->opener, NULL, opener_run, door) == 0) {
@@ -76,7 +76,7 @@ static void database_open(struct door *door) {
   }
 }
 
-static void database_adopt(struct door *door) {
+static void door_database_adopt(struct door *door) {
   struct database *database = &door->database;
   (void)pthread_join(database->opener, NULL);
   database->state = DATABASE_DOWN;
@@ -97,7 +97,7 @@ static void database_adopt(struct door *door) {
   database->state = DATABASE_UP;
   database->watched = loop_add(door->loop, &database->watch) == LUMIN_OK;
   if (!database->watched) {
-    database_lose(door, "no descriptor for the loop");
+    door_database_lose(door, "no descriptor for the loop");
     return;
   }
   database->pause_ns = 0;
@@ -119,7 +119,7 @@ static void session_drop(struct door *door) {
   database->state = DATABASE_DOWN;
 }
 
-static void database_lose(struct door *door, const char *reason) {
+static void door_database_lose(struct door *door, const char *reason) {
   session_drop(door);
   door->database.retry_ns = clock_monotonic_ns() + door_backoff(&door->database.pause_ns);
   if (!door->database.reported) {
@@ -128,7 +128,7 @@ static void database_lose(struct door *door, const char *reason) {
   }
 }
 
-void database_close(struct door *door) {
+void door_database_close(struct door *door) {
   struct database *database = &door->database;
   if (database->state == DATABASE_OPENING) {
     (void)pthread_join(database->opener, NULL);
@@ -140,7 +140,8 @@ void database_close(struct door *door) {
 
 // ---- asking
 
-enum lumin_status database_load(struct door *door, const struct load_request *request, struct load_result *ret_result) {
+enum lumin_status door_database_load(struct door *door, const struct load_request *request,
+                                     struct load_result *ret_result) {
   struct database *database = &door->database;
   if (database->state != DATABASE_UP) {
     return LUMIN_CONNECTION_LOST;
@@ -150,7 +151,7 @@ enum lumin_status database_load(struct door *door, const struct load_request *re
   database->load_deadline_ns = 0;
   database->readable = false; // it was the answer; what is still there says so again
   if (status == LUMIN_CONNECTION_LOST || !session_is_alive(database->store.session)) {
-    database_lose(door, "the connection broke off, or an answer took too long");
+    door_database_lose(door, "the connection broke off, or an answer took too long");
   }
   return status;
 }

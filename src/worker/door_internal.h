@@ -172,11 +172,11 @@ void queries_forget(struct door *door);
 int64_t queries_deadline_ns(const struct door *door);
 
 // door_database.c
-void database_keep(struct door *door);
-void database_close(struct door *door);
+void door_database_keep(struct door *door);
+void door_database_close(struct door *door);
 int64_t database_deadline_ns(const struct door *door);
-LUMIN_MUST_USE enum lumin_status database_load(struct door *door, const struct load_request *request,
-                                               struct load_result *ret_result);
+LUMIN_MUST_USE enum lumin_status door_database_load(struct door *door, const struct load_request *request,
+                                                    struct load_result *ret_result);
 
 // door_reply.c
 struct reply {

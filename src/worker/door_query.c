@@ -194,7 +194,7 @@ static enum lumin_status rows_load(struct door *door) {
       commands[request.command_count++] = query->query.command_id;
     }
   }
-  enum lumin_status status = database_load(door, &request, &rows);
+  enum lumin_status status = door_database_load(door, &request, &rows);
   return status == LUMIN_OK ? rows_map(door, &rows) : status;
 }
 
