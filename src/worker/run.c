@@ -8,6 +8,7 @@
 #include "lumin/worker/door.h"
 #include "lumin/worker/lane.h"
 #include "lumin/worker/lease.h"
+#include "lumin/worker/service.h"
 #include "run_internal.h"
 
 struct run {
@@ -16,6 +17,7 @@ struct run {
   struct lane *lanes[WORKER_LANES_MAX];
   uint64_t lane_count; // started
   struct door *door;
+  struct service *service;
 };
 
 static enum program_exit run_start(struct run *run);
@@ -94,7 +96,10 @@ static enum program_exit threads_start(struct run *run) {
     }
   }
   run->door = run->lane_count == wanted ? door_start(&run->worker) : NULL;
-  if (run->door == NULL) {
+  if (run->door != NULL) {
+    run->service = service_start(&run->worker, run->door, run->lanes, (size_t)run->lane_count);
+  }
+  if (run->service == NULL) {
     log_error("worker_failed", log_string("reason", "no memory for its threads"));
     return PROGRAM_FAILED;
   }
@@ -121,6 +126,7 @@ static void start_note(const struct run *run, const struct server_versions *vers
 static void run_stop(struct run *run) {
   door_stop(run->door);
   atomic_store(&run->worker.stopping, true);
+  service_stop(run->service); // it reads the lanes
   for (uint64_t i = 0; i < run->lane_count; i++) {
     lane_join(run->lanes[i]);
     atomic_store(&run->worker.lane_turned_ns[i], 0); // it hangs no more

@@ -20,7 +20,8 @@ static enum lumin_status client_connect(struct client *client, const struct link
                                         const char **ret_error);
 static enum lumin_status question_send(struct client *client, const struct client_question *question,
                                        struct span reply);
-static natsMsg *answer_await(struct client *client, struct span reply, int64_t deadline_ns);
+static enum lumin_status answer_await(struct client *client, struct span reply, int64_t deadline_ns,
+                                      natsMsg **ret_message);
 static enum lumin_status answer_copy(natsMsg *message, struct arena *arena, struct client_answer *ret_answer);
 
 enum lumin_status client_open(const struct link_options *options, struct client **ret_client, const char **ret_error) {
@@ -52,9 +53,20 @@ static enum lumin_status client_connect(struct client *client, const struct link
   return all.data == NULL ? LUMIN_NO_MEMORY : link_subscribe(client->link, all.data, NULL, &client->answers);
 }
 
+// nats.c's close waits half a second for output that only a turn of the loop would send.
+static void output_flush(struct client *client) {
+  int64_t until = clock_monotonic_ns() + NS_PER_SECOND / 10;
+  while (natsConnection_Buffered(link_connection(client->link)) > 0 && clock_monotonic_ns() < until) {
+    loop_turn(client->loop, until);
+  }
+}
+
 void client_close(struct client *client) {
   if (client == NULL) {
     return;
+  }
+  if (link_is_alive(client->link)) {
+    output_flush(client);
   }
   link_close(client->link);
   loop_destroy(client->loop);
@@ -74,12 +86,12 @@ enum lumin_status client_ask(struct client *client, const struct client_question
   if (status != LUMIN_OK) {
     return status;
   }
-  natsMsg *message = answer_await(client, reply, clock_monotonic_ns() + question->timeout_ns);
-  if (message == NULL) {
-    return link_is_alive(client->link) ? LUMIN_DEADLINE_EXCEEDED : LUMIN_CONNECTION_LOST;
+  natsMsg *message = NULL;
+  status = answer_await(client, reply, clock_monotonic_ns() + question->timeout_ns, &message);
+  if (status == LUMIN_OK) {
+    status = answer_copy(message, arena, ret_answer);
+    natsMsg_Destroy(message);
   }
-  status = link_status_get(message) == 503 ? LUMIN_UNAVAILABLE : answer_copy(message, arena, ret_answer);
-  natsMsg_Destroy(message);
   return status;
 }
 
@@ -92,16 +104,38 @@ static enum lumin_status question_send(struct client *client, const struct clien
                               question->header_count);
 }
 
-// NULL where there is none by the deadline; answers to earlier questions are dropped.
-static natsMsg *answer_await(struct client *client, struct span reply, int64_t deadline_ns) {
+// RETRY: not here yet. Answers to earlier questions are dropped. nats.c swallows the message that says "no responders"
+// and its subject with it; with one question at a time it is this question's, or late for one that has timed out.
+static enum lumin_status answer_take(struct client *client, struct span reply, natsMsg **ret_message) {
   for (;;) {
-    for (natsMsg *message; (message = link_next(client->answers)) != NULL; natsMsg_Destroy(message)) {
-      if (span_equal(span_from_text(natsMsg_GetSubject(message)), reply)) {
-        return message;
-      }
+    natsMsg *message = NULL;
+    natsStatus status = natsSubscription_NextMsg(&message, client->answers, 0);
+    if (status == NATS_NO_RESPONDERS) {
+      return LUMIN_UNAVAILABLE;
     }
-    if (!link_is_alive(client->link) || clock_monotonic_ns() >= deadline_ns) {
-      return NULL;
+    if (status != NATS_OK) {
+      return LUMIN_RETRY;
+    }
+    if (span_equal(span_from_text(natsMsg_GetSubject(message)), reply)) {
+      *ret_message = message;
+      return LUMIN_OK;
+    }
+    natsMsg_Destroy(message);
+  }
+}
+
+static enum lumin_status answer_await(struct client *client, struct span reply, int64_t deadline_ns,
+                                      natsMsg **ret_message) {
+  for (;;) {
+    enum lumin_status status = answer_take(client, reply, ret_message);
+    if (status != LUMIN_RETRY) {
+      return status;
+    }
+    if (!link_is_alive(client->link)) {
+      return LUMIN_CONNECTION_LOST;
+    }
+    if (clock_monotonic_ns() >= deadline_ns) {
+      return LUMIN_DEADLINE_EXCEEDED;
     }
     loop_turn(client->loop, deadline_ns);
   }
