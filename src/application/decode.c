@@ -56,6 +56,7 @@ static void subject_decode(const struct pipeline *pipeline, struct command *comm
              partition_of(rest, pipeline->partitions) != partition) {
     command_fault(command, true, "subject", "the unmapped subject: the server finds the partition",
                   "the command is in a partition that is not its user's");
+    command->wrong_partition = true;
   }
 }
 

@@ -55,10 +55,35 @@ static enum lumin_status outcome_publish(struct lane *lane, const struct command
   return status;
 }
 
+// One line a batch, however many there are: input must not flood the log.
+static void dead_report(const struct lane *lane, const struct command *commands, size_t count) {
+  const struct command *first = NULL, *misplaced = NULL;
+  int64_t dead = 0;
+  for (size_t i = 0; i < count; i++) {
+    if (commands[i].outcome.status == OUTCOME_DEAD && !commands[i].unrecorded) {
+      dead++;
+      first = first == NULL ? &commands[i] : first;
+      misplaced = misplaced == NULL && commands[i].wrong_partition ? &commands[i] : misplaced;
+    }
+  }
+  if (first != NULL) {
+    log_warn("commands_dead", log_number("lane", lane->number), log_number("count", dead),
+             log_number("partition", first->inbound->partition), log_number("seq", (int64_t)first->inbound->seq),
+             log_string("reason", status_name(first->outcome.refusal.reason)),
+             log_text("what", first->outcome.refusal.message));
+  }
+  if (misplaced != NULL) {
+    log_error("wrong_partition", log_number("partition", misplaced->inbound->partition),
+              log_number("seq", (int64_t)misplaced->inbound->seq),
+              log_string("what", "somebody publishes past the partition mapping; the command is dead"));
+  }
+}
+
 void lane_publish_outcomes(struct lane *lane, const struct batch *batch) {
   size_t count = 0;
   const struct command *commands = batch_commands(batch, &count);
   enum lumin_status status = LUMIN_OK;
+  dead_report(lane, commands, count);
   for (size_t i = 0; i < count && lane->link != NULL && status != LUMIN_CONNECTION_LOST; i++) {
     status = outcome_publish(lane, &commands[i]);
   }

@@ -70,6 +70,7 @@ struct command {
   struct refusal fault; // found while decoding; reason OK: none
   bool dead;            // the fault is of a kind that only an operator can mend
   bool poisoned;        // PostgreSQL would not take what it leads to: dead
+  bool wrong_partition; // published past the mapping
 
   // of the last decision
   struct outcome outcome;
