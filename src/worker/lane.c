@@ -110,7 +110,7 @@ void lane_counters_get(const struct lane *lane, struct lane_counters *ret_counte
 
 // ---- birth and end
 
-static void lane_destroy(struct lane *lane) {
+void lane_destroy(struct lane *lane) {
   if (lane == NULL) {
     return;
   }
@@ -210,7 +210,7 @@ static void *lane_main(void *self) {
   return NULL;
 }
 
-struct lane *lane_start(struct worker *worker, int number) {
+struct lane *lane_create(struct worker *worker, int number) {
   struct lane *lane = calloc(1, sizeof *lane);
   if (lane == NULL) {
     return NULL;
@@ -220,7 +220,16 @@ struct lane *lane_start(struct worker *worker, int number) {
   lane->number = number;
   lane->lanes = (int)worker->config->worker_lanes;
   lane->partition_count = (uint32_t)worker->config->partitions;
-  if (!lane_build(lane) || pthread_create(&lane->thread, NULL, lane_main, lane) != 0) {
+  if (!lane_build(lane)) {
+    lane_destroy(lane);
+    return NULL;
+  }
+  return lane;
+}
+
+struct lane *lane_start(struct worker *worker, int number) {
+  struct lane *lane = lane_create(worker, number);
+  if (lane != NULL && pthread_create(&lane->thread, NULL, lane_main, lane) != 0) {
     lane_destroy(lane);
     return NULL;
   }

@@ -116,8 +116,10 @@ struct lane {
 };
 
 // lane.c
-void lane_turn(struct lane *lane, int64_t deadline_ns); // one turn of the loop, and its upkeep
-void lane_pause(struct lane *lane, int64_t ns);         // turns the loop for so long
+struct lane *lane_create(struct worker *worker, int number); // without its thread: fault tests drive the steps
+void lane_destroy(struct lane *lane);                        // NULL is fine
+void lane_turn(struct lane *lane, int64_t deadline_ns);      // one turn of the loop, and its upkeep
+void lane_pause(struct lane *lane, int64_t ns);              // turns the loop for so long
 static inline bool lane_stopping(const struct lane *lane) { return atomic_load(&lane->worker->stopping); }
 
 // lane_connect.c
