@@ -290,8 +290,10 @@ static void sim_consumer_live(struct sim *sim) {
   if (sim->pull_count > 0 && sim->now_ms - sim->spoke_ms >= sim_limits.heartbeat_ns / NS_PER_MS) {
     sim->spoke_ms = sim->now_ms;
     struct cursor_input beat = {.kind = CURSOR_IN_HEARTBEAT, .seq = sim->sseq - 1, .consumer_seq = sim->cseq};
-    if (sim->cseq > 0 && sim_fault(sim, 100))
-      beat.consumer_seq--; // of another consumer
+    if (sim_fault(sim, 100)) { // of a consumer that begins once more
+      beat.seq = sim->start_seq - 1;
+      beat.consumer_seq = 0;
+    }
     if (!sim_fault(sim, 10))
       sim_say(sim, beat, 0);
   }
