@@ -2,7 +2,6 @@
 // The door's thread. door_live is the whole of it in one function.
 #include "door_internal.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "lumin/base/map.h"
@@ -68,8 +67,7 @@ static void *door_run(void *self) {
   door_live(door);
   commands_forget(door);
   queries_forget(door);
-  link_close(door->link);
-  door->link = NULL;
+  door_disconnect(door);
   door_database_close(door);
   return NULL;
 }
@@ -88,10 +86,10 @@ static bool door_build(struct door *door) {
   door->rows = arena_create(ROWS_MEMORY);
   door->commands = pending_create();
   door->waiting = calloc(config->partitions, sizeof *door->waiting);
-  door->users = uuid_map_create();
-  door->outcomes = uuid_map_create();
-  return door->loop && door->codec && door->scratch && door->rows && door->commands && door->waiting && door->users &&
-         door->outcomes;
+  door->user_rows = uuid_map_create();
+  door->outcome_rows = uuid_map_create();
+  return door->loop && door->codec && door->scratch && door->rows && door->commands && door->waiting &&
+         door->user_rows && door->outcome_rows;
 }
 
 struct door *door_start(struct worker *worker) {
@@ -123,8 +121,8 @@ void door_destroy(struct door *door) {
     return;
   }
   door_stop(door);
-  uuid_map_destroy(door->users);
-  uuid_map_destroy(door->outcomes);
+  uuid_map_destroy(door->user_rows);
+  uuid_map_destroy(door->outcome_rows);
   free(door->waiting);
   pending_destroy(door->commands);
   arena_destroy(door->rows);

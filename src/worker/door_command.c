@@ -11,15 +11,12 @@
 #include "lumin/infrastructure/nats/js.h"
 
 static enum lumin_status command_check(struct request *request, struct refusal *ret_refusal);
-static enum lumin_status command_id_find(struct request *request, struct refusal *ret_refusal);
 static enum lumin_status user_find(struct request *request, struct refusal *ret_refusal);
 static enum lumin_status room_check(struct door *door, const struct door_command *command, struct refusal *ret_refusal);
 static struct door_command *command_make(struct door *door, const struct request *request);
 static enum lumin_status command_publish(struct door *door, const struct request *request,
                                          const struct door_command *command);
 static void command_forget(struct door *door, struct door_command *command);
-static void pub_ack_take(struct door *door, struct door_command *command, natsMsg *message);
-static void outcome_pass(struct door *door, struct door_command *command, natsMsg *message);
 
 void command_take(struct door *door, struct request *request) {
   struct refusal refusal = {0};
@@ -49,10 +46,7 @@ void command_take(struct door *door, struct request *request) {
 
 static enum lumin_status command_check(struct request *request, struct refusal *ret_refusal) {
   uint64_t version = 0;
-  enum lumin_status status = command_id_find(request, ret_refusal);
-  if (status == LUMIN_OK) {
-    status = user_find(request, ret_refusal);
-  }
+  enum lumin_status status = user_find(request, ret_refusal);
   if (status == LUMIN_OK) {
     status = header_number(request, "Lumin-Expected-Version", &version, ret_refusal);
   }
@@ -61,19 +55,6 @@ static enum lumin_status command_check(struct request *request, struct refusal *
                           "the actor cannot be recorded");
   }
   return status;
-}
-
-static enum lumin_status command_id_find(struct request *request, struct refusal *ret_refusal) {
-  struct span given = link_header_get(request->message, "Lumin-Command-Id");
-  struct span msg_id = link_header_get(request->message, "Nats-Msg-Id");
-  struct uuid *id = &request->caller.command_id;
-  if (given.len > 0) {
-    return uuid_parse_any_case(given, id) == LUMIN_OK
-               ? LUMIN_OK
-               : refuse_field(ret_refusal, "Lumin-Command-Id", "a UUID", "the command id is not a UUID");
-  }
-  enum lumin_status status = msg_id.len > 0 ? command_id_of_msg_id(msg_id, id) : uuid_v7(id);
-  return status == LUMIN_OK ? LUMIN_OK : refuse(ret_refusal, LUMIN_UNAVAILABLE, "no command id could be made");
 }
 
 // A command that may make its user gets an id for it from its own id.
@@ -101,6 +82,7 @@ static struct door_command *command_make(struct door *door, const struct request
   command->pending.deadline_ns = request->caller.started_ns + door->worker->config->rpc_timeout_ms * NS_PER_MS;
   command->caller = caller_keep(&request->caller, command->texts);
   command->bytes = bytes;
+  command->ack_generation = acks_generation(door);
   uuid_format(&request->user_id, user);
   command->partition = partition_of(span_of(user, UUID_TEXT_LEN), (uint32_t)door->worker->config->partitions);
   return command;
@@ -156,57 +138,63 @@ static enum lumin_status command_publish(struct door *door, const struct request
   uuid_format(&command->caller.user_id, user);
   struct span subject = arena_printf(door->scratch, "%.*s.command.%s.%s", SPAN_ARGS(worker_prefix(door->worker)),
                                      command->caller.method->name, user);
-  struct span reply =
-      arena_printf(door->scratch, "%s.p.%.*s", door->own_subject, RANDOM_TOKEN_LEN, command->pending.token);
+  struct span reply = acks_subject(door, command);
   size_t count = headers_fill(door, request, command, headers);
   if (subject.data == NULL || reply.data == NULL || count < 2 || headers[1].value.data == NULL) {
     return LUMIN_NO_MEMORY;
   }
-  return link_publish_headers(door->link, subject, reply, request->payload, headers, count);
+  enum lumin_status status = link_publish_headers(door->link, subject, reply, request->payload, headers, count);
+  if (status == LUMIN_OK) {
+    acks_expect(door);
+  }
+  return status;
 }
 
 // ---- and back
 
-void command_answer(struct door *door, natsMsg *message) {
-  struct span rest = span_skip(span_from_text(natsMsg_GetSubject(message)), strlen(door->own_subject) + 1);
-  struct span kind = span_cut(&rest, '.');
-  struct pending *found = pending_find(door->commands, rest);
-  bool outcome = span_equal(kind, SPAN_LITERAL("o"));
-  if (found == NULL) { // after the deadline; or a PubAck behind its outcome, which is no news
-    atomic_fetch_add(&door->totals.late, outcome);
-    return;
-  }
-  struct door_command *command = (struct door_command *)found;
-  if (outcome) {
-    outcome_pass(door, command, message);
-  } else if (span_equal(kind, SPAN_LITERAL("p"))) {
-    pub_ack_take(door, command, message);
-  }
+// By the last token of the message's subject; NULL where the command is done with.
+static struct door_command *command_of(struct door *door, natsMsg *message) {
+  struct span subject = span_from_text(natsMsg_GetSubject(message));
+  size_t skip = subject.len > RANDOM_TOKEN_LEN ? subject.len - RANDOM_TOKEN_LEN : 0;
+  return (struct door_command *)pending_find(door->commands, span_skip(subject, skip));
 }
 
-static void pub_ack_take(struct door *door, struct door_command *command, natsMsg *message) {
+void command_stored(struct door *door, natsMsg *message) {
+  struct door_command *command = command_of(door, message);
   struct span bytes = span_of(natsMsg_GetData(message), (size_t)natsMsg_GetDataLength(message));
   struct js_pub_ack ack = {0};
   struct js_error error = {0};
-  enum lumin_status reason = LUMIN_UNAVAILABLE;
-  const char *text = "no stream takes commands at the moment";
-  if (link_status_get(message) != 503) {
-    if (js_pub_ack_parse(bytes, door->scratch, &ack, &error) != LUMIN_OK) {
-      return; // whatever this is, it is no certainty
-    }
-    if (error.code == 0) {
-      command->stored = true;
-      return;
-    }
-    bool full = error.err_code == JS_ERR_STREAM_FULL_MESSAGES;
-    reason = full ? LUMIN_RESOURCE_EXHAUSTED : LUMIN_UNAVAILABLE;
-    text = full ? "the command stream is full" : "the command stream refused the command";
+  if (command == NULL || js_pub_ack_parse(bytes, door->scratch, &ack, &error) != LUMIN_OK) {
+    return; // its outcome was faster; or this is no certainty, whatever it is
   }
-  reply_refuse_reason(door, &command->caller, reason, text);
-  command_forget(door, command);
+  command->stored = error.code == 0;
+  if (!command->stored) {
+    bool full = error.err_code == JS_ERR_STREAM_FULL_MESSAGES;
+    reply_refuse_reason(door, &command->caller, full ? LUMIN_RESOURCE_EXHAUSTED : LUMIN_UNAVAILABLE,
+                        full ? "the command stream is full" : "the command stream refused the command");
+    command_forget(door, command);
+  }
 }
 
-static void outcome_pass(struct door *door, struct door_command *command, natsMsg *message) {
+void commands_refuse(struct door *door, uint64_t ack_generation) {
+  struct pending *entry = pending_oldest(door->commands);
+  while (entry != NULL) {
+    struct door_command *command = (struct door_command *)entry;
+    entry = entry->newer;
+    if (command->ack_generation == ack_generation && !command->stored) {
+      arena_reset(door->scratch);
+      reply_refuse_reason(door, &command->caller, LUMIN_UNAVAILABLE, "no stream takes commands at the moment");
+      command_forget(door, command);
+    }
+  }
+}
+
+void command_decided(struct door *door, natsMsg *message) {
+  struct door_command *command = command_of(door, message);
+  if (command == NULL) {
+    atomic_fetch_add(&door->totals.late, 1);
+    return;
+  }
   struct reply reply = {
       .body = span_of(natsMsg_GetData(message), (size_t)natsMsg_GetDataLength(message)),
       .outcome = link_header_get(message, "Lumin-Outcome"),

@@ -4,6 +4,7 @@
 //   door_link.c      its link, built anew after a loss; what arrives on it
 //   door_request.c   one request, looked at
 //   door_command.c   commands on their way to the stream, and their outcomes back
+//   door_acks.c      their PubAcks, and the streams that do not take them
 //   door_query.c     queries gathered into loads, and those that wait
 //   door_database.c  its PostgreSQL session, opened by a thread of its own so that commands never wait for it
 //   door_reply.c     answers, and what is counted of them
@@ -15,6 +16,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <sys/queue.h>
 
 #include "door_parse.h"
@@ -35,6 +37,7 @@
 #define PATIENT_MAX 1024 // queries that read their rows again and again
 #define OUTPUT_BYTES_MAX (32U << 20)
 #define LOAD_MAX 500 // queries answered by one load
+#define ACK_INBOXES 8
 
 // Whom an answer goes to, and what it is about.
 struct caller {
@@ -64,8 +67,16 @@ struct door_command {
   struct caller caller;
   size_t bytes;
   uint32_t partition;
-  bool stored; // its PubAck has come
+  uint64_t ack_generation; // of the inbox its PubAck goes to
+  bool stored;             // its PubAck has come
   char texts[];
+};
+
+// An inbox for PubAcks, and how many of its commands have been answered there.
+struct ack_inbox {
+  natsSubscription *subscription; // NULL: not in use yet
+  uint64_t generation;
+  uint64_t published, acked, refused;
 };
 
 struct door_query {
@@ -119,7 +130,10 @@ struct door {
   struct arena *rows;    // of the load under way
 
   struct link *link; // NULL: none
-  natsSubscription *requests, *answers;
+  natsSubscription *requests, *outcomes;
+  struct ack_inbox acks[ACK_INBOXES];
+  size_t ack_inbox; // the one that commands name now
+  uint64_t ack_generations;
   bool draining;
   bool link_reported;
   int64_t link_retry_ns, link_pause_ns;
@@ -134,7 +148,7 @@ struct door {
   size_t query_count, patient_count;
   int64_t next_due_ns; // of the patient ones, at the earliest
   size_t waiting_bytes;
-  struct uuid_map *users, *outcomes; // rows of a load
+  struct uuid_map *user_rows, *outcome_rows; // of a load
 
   struct database database;
 
@@ -147,6 +161,7 @@ struct door {
 
 // door_link.c
 void door_connect(struct door *door);
+void door_disconnect(struct door *door);
 void door_receive(struct door *door); // everything that is here
 void door_drain(struct door *door);   // no more requests from now on, but those that are on their way
 bool door_is_drained(const struct door *door);
@@ -159,10 +174,20 @@ LUMIN_MUST_USE enum lumin_status header_number(const struct request *request, co
 
 // door_command.c
 void command_take(struct door *door, struct request *request);
-void command_answer(struct door *door, natsMsg *message); // an outcome or a PubAck
+void command_decided(struct door *door, natsMsg *message);        // an outcome
+void command_stored(struct door *door, natsMsg *message);         // a PubAck
+void commands_refuse(struct door *door, uint64_t ack_generation); // those without a PubAck: no stream takes them
 void commands_expire(struct door *door);
 void commands_forget(struct door *door); // the link they came by is lost
 int64_t commands_deadline_ns(const struct door *door);
+
+// door_acks.c
+LUMIN_MUST_USE enum lumin_status acks_listen(struct door *door); // on a new link
+void acks_forget(struct door *door);
+void acks_receive(struct door *door);
+uint64_t acks_generation(const struct door *door); // for the next command
+void acks_expect(struct door *door);               // it was sent
+struct span acks_subject(struct door *door, const struct door_command *command);
 
 // door_query.c
 void query_take(struct door *door, struct request *request);

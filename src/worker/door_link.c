@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The door's link to NATS. Requests that are open on a lost link are not answered, only counted: the server lets nobody
 // answer them from another connection, and their commands stand.
+#include "arrival.h"
 #include "door_internal.h"
-
-#include <stdio.h>
 
 #define QUEUE_GROUP "lumin-user"
 
@@ -27,10 +26,15 @@ static void link_lose(struct door *door) {
   atomic_fetch_add(&door->totals.lost, open);
   commands_forget(door);
   queries_forget(door);
+  door_disconnect(door);
+  door->link_retry_ns = 0;
+}
+
+void door_disconnect(struct door *door) {
+  acks_forget(door);
   link_close(door->link);
   door->link = NULL;
-  door->requests = door->answers = NULL;
-  door->link_retry_ns = 0;
+  door->requests = door->outcomes = NULL;
 }
 
 static void link_try(struct door *door) {
@@ -41,9 +45,7 @@ static void link_try(struct door *door) {
     status = link_listen(door);
   }
   if (status != LUMIN_OK) {
-    link_close(door->link);
-    door->link = NULL;
-    door->requests = door->answers = NULL;
+    door_disconnect(door);
     door->link_retry_ns = clock_monotonic_ns() + door_backoff(&door->link_pause_ns);
     if (!door->link_reported) {
       log_warn("nats_unavailable", log_string("thread", "door"), log_string("reason", error));
@@ -58,9 +60,12 @@ static void link_try(struct door *door) {
 
 // The private inbox first: the first request's answers must have somewhere to go.
 static enum lumin_status link_listen(struct door *door) {
-  char subject[160];
-  (void)snprintf(subject, sizeof subject, "%s.>", door->own_subject);
-  enum lumin_status status = link_subscribe(door->link, subject, NULL, &door->answers);
+  char subject[192];
+  (void)snprintf(subject, sizeof subject, "%s.o.*", door->own_subject);
+  enum lumin_status status = link_subscribe(door->link, subject, NULL, &door->outcomes);
+  if (status == LUMIN_OK) {
+    status = acks_listen(door);
+  }
   if (status == LUMIN_OK) {
     (void)snprintf(subject, sizeof subject, "%s.rpc.>", door->worker->config->service_prefix);
     status = link_subscribe(door->link, subject, QUEUE_GROUP, &door->requests);
@@ -68,22 +73,25 @@ static enum lumin_status link_listen(struct door *door) {
   return status;
 }
 
-void door_receive(struct door *door) {
+static void messages_take(struct door *door, natsSubscription *subscription,
+                          void (*take)(struct door *door, natsMsg *message)) {
+  uint64_t nonsense = 0;
   natsMsg *message = NULL;
-  if (door->link == NULL) {
-    return;
-  }
-  while ((message = link_next(door->answers)) != NULL) { // who waits comes before who asks
+  while ((message = arrival_next(subscription, &nonsense)) != NULL) {
     arena_reset(door->scratch);
-    command_answer(door, message);
+    take(door, message);
     natsMsg_Destroy(message);
   }
-  while ((message = link_next(door->requests)) != NULL) {
-    arena_reset(door->scratch);
-    request_take(door, message);
-    natsMsg_Destroy(message);
+  atomic_fetch_add(&door->totals.dropped, nonsense);
+}
+
+void door_receive(struct door *door) {
+  if (door->link != NULL) {
+    messages_take(door, door->outcomes, command_decided); // who waits comes before who asks
+    acks_receive(door);
+    messages_take(door, door->requests, request_take);
+    queries_listen(door);
   }
-  queries_listen(door);
 }
 
 // The server goes on with what it has sent already, and nats.c forgets a subscription at once when it is unsubscribed:

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Queries. Those that come while a load is under way go into the next one together; those whose rows are not yet what
 // is asked for wait, and read again. Bounded in number, in bytes and in subscriptions (guarantee 11).
+#include "arrival.h"
 #include "door_internal.h"
 
 #include <stdlib.h>
@@ -82,7 +83,8 @@ void queries_forget(struct door *door) {
 void queries_listen(struct door *door) {
   struct door_query *query = NULL;
   TAILQ_FOREACH(query, &door->patient, others) {
-    natsMsg *message = query->listening != NULL ? link_next(query->listening) : NULL;
+    uint64_t nonsense = 0;
+    natsMsg *message = query->listening != NULL ? arrival_next(query->listening, &nonsense) : NULL;
     if (message != NULL) { // it is committed, so the table has it
       natsMsg_Destroy(message);
       query->due_ns = door->next_due_ns = 0;
@@ -153,8 +155,8 @@ void queries_answer(struct door *door) {
     return;
   }
   arena_reset(door->rows);
-  uuid_map_clear(door->users);
-  uuid_map_clear(door->outcomes);
+  uuid_map_clear(door->user_rows);
+  uuid_map_clear(door->outcome_rows);
   for (size_t i = 0; i < LOAD_MAX && !TAILQ_EMPTY(&door->asking); i++) {
     struct door_query *query = TAILQ_FIRST(&door->asking);
     TAILQ_REMOVE(&door->asking, query, others);
@@ -169,10 +171,10 @@ void queries_answer(struct door *door) {
 static enum lumin_status rows_map(struct door *door, const struct load_result *rows) {
   enum lumin_status status = LUMIN_OK;
   for (size_t i = 0; i < rows->user_count && status == LUMIN_OK; i++) {
-    status = uuid_map_put(door->users, &rows->users[i].id, &rows->users[i], NULL);
+    status = uuid_map_put(door->user_rows, &rows->users[i].id, &rows->users[i], NULL);
   }
   for (size_t i = 0; i < rows->outcome_count && status == LUMIN_OK; i++) {
-    status = uuid_map_put(door->outcomes, &rows->outcomes[i].command_id, &rows->outcomes[i], NULL);
+    status = uuid_map_put(door->outcome_rows, &rows->outcomes[i].command_id, &rows->outcomes[i], NULL);
   }
   return status;
 }
@@ -229,8 +231,8 @@ static void query_refuse_reason(struct door *door, struct door_query *query, enu
 }
 
 static void query_answer(struct door *door, struct door_query *query, enum lumin_status loaded) {
-  struct query_rows rows = {.user = uuid_map_get(door->users, &query->query.user_id),
-                            .outcome = uuid_map_get(door->outcomes, &query->query.command_id)};
+  struct query_rows rows = {.user = uuid_map_get(door->user_rows, &query->query.user_id),
+                            .outcome = uuid_map_get(door->outcome_rows, &query->query.command_id)};
   struct query_reply answer = {0};
   struct reply reply = {0};
   if (loaded != LUMIN_OK) {

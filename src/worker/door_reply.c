@@ -3,8 +3,6 @@
 // empty, since clients take an empty one for no answer at all.
 #include "door_internal.h"
 
-#include <stdio.h>
-
 static void method_count(struct door *door, const struct caller *caller, const struct reply *reply);
 static struct span line_of(struct span text, struct arena *arena);
 static struct span refusal_body(const struct caller *caller, const struct refusal *refusal, struct arena *arena);

@@ -2,11 +2,13 @@
 // One request, looked at: whether it can be answered, which method it means, whom it is about, and whether its bytes
 // are what the method wants. What is wrong is answered here, before anything is on a stream (guarantee 10).
 #include "door_internal.h"
+#include "lumin/application/command_id.h"
 
 static bool request_is_answerable(struct door *door, const struct request *request);
 static enum lumin_status request_check(struct door *door, struct request *request, struct refusal *ret_refusal);
 static enum lumin_status accept_check(const struct request *request, struct refusal *ret_refusal);
 static enum lumin_status headers_check(const struct request *request, struct refusal *ret_refusal);
+static enum lumin_status command_id_find(struct request *request, struct refusal *ret_refusal);
 static enum lumin_status payload_decode(struct door *door, struct request *request, struct refusal *ret_refusal);
 static enum lumin_status user_id_find(struct request *request, struct refusal *ret_refusal);
 
@@ -52,6 +54,9 @@ static enum lumin_status request_check(struct door *door, struct request *reques
     return refuse(ret_refusal, LUMIN_UNIMPLEMENTED, "there is no such method");
   }
   enum lumin_status status = headers_check(request, ret_refusal);
+  if (status == LUMIN_OK && request->caller.method->kind == METHOD_COMMAND) {
+    status = command_id_find(request, ret_refusal); // first, so that every later refusal names it
+  }
   if (status == LUMIN_OK) {
     status = accept_check(request, ret_refusal);
   }
@@ -91,6 +96,19 @@ static enum lumin_status accept_check(const struct request *request, struct refu
   return fine ? LUMIN_OK : refuse_field(ret_refusal, "Accept", "application/protobuf", "answers come in protobuf only");
 }
 
+static enum lumin_status command_id_find(struct request *request, struct refusal *ret_refusal) {
+  struct span given = link_header_get(request->message, "Lumin-Command-Id");
+  struct span msg_id = link_header_get(request->message, "Nats-Msg-Id");
+  struct uuid *id = &request->caller.command_id;
+  if (given.len > 0) {
+    return uuid_parse_any_case(given, id) == LUMIN_OK
+               ? LUMIN_OK
+               : refuse_field(ret_refusal, "Lumin-Command-Id", "a UUID", "the command id is not a UUID");
+  }
+  enum lumin_status status = msg_id.len > 0 ? command_id_of_msg_id(msg_id, id) : uuid_v7(id);
+  return status == LUMIN_OK ? LUMIN_OK : refuse(ret_refusal, LUMIN_UNAVAILABLE, "no command id could be made");
+}
+
 static enum lumin_status payload_decode(struct door *door, struct request *request, struct refusal *ret_refusal) {
   struct codec_port codec = codec_port(door->codec);
   request->json = (request->payload.len > 0 && request->payload.data[0] == '{') ||
@@ -127,6 +145,7 @@ static enum lumin_status user_id_find(struct request *request, struct refusal *r
   }
   request->has_user_id = request->subject.has_suffix || named.len > 0;
   request->user_id = named.len > 0 ? of_payload : request->user_id;
+  request->caller.user_id = request->user_id;
   return LUMIN_OK;
 }
 

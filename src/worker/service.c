@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "arrival.h"
 #include "door_parse.h"
 #include "lumin/base/clock.h"
 #include "lumin/base/log.h"
@@ -148,7 +149,8 @@ static void request_answer(struct service *service, enum verb verb, natsMsg *mes
 static void service_answer(struct service *service) {
   for (size_t i = 0; service->link != NULL && i < VERB_COUNT * FORMS; i++) {
     natsMsg *message = NULL;
-    while ((message = link_next(service->subscriptions[i])) != NULL) {
+    uint64_t nonsense = 0;
+    while ((message = arrival_next(service->subscriptions[i], &nonsense)) != NULL) {
       request_answer(service, (enum verb)(i / FORMS), message);
       natsMsg_Destroy(message);
     }
