@@ -65,6 +65,9 @@ bool claims_need_look(const struct batch *batch);
 
 // load.c
 struct working *batch_working(struct batch *batch, const struct uuid *user_id);
+// NULL for a command that is about no user, or could not be decoded, even where its companions have the user: what it
+// comes to must not depend on them.
+struct working *command_working(struct batch *batch, const struct command *command);
 
 // record.c
 struct partition_mark *batch_mark(struct batch *batch, uint16_t partition);

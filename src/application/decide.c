@@ -102,7 +102,7 @@ static enum lumin_status command_give_again(struct command *command, const struc
 
 static enum lumin_status command_conclude(struct batch *batch, struct command *command, enum outcome_status status,
                                           const struct refusal *refusal) {
-  const struct working *working = batch_working(batch, &command->user_id);
+  const struct working *working = command_working(batch, command);
   command->outcome = (struct outcome){
       .command_id = command->command_id,
       .user_id = command->user_id,
@@ -162,7 +162,7 @@ static bool status_refuses(enum lumin_status status) {
 }
 
 static enum lumin_status command_apply(struct batch *batch, struct command *command) {
-  struct working *working = batch_working(batch, &command->user_id);
+  struct working *working = command_working(batch, command);
   struct decision decision = {.arena = batch->arena, .time_ns = command->inbound->ts_ns};
   if (working != NULL) {
     decision.user = working->now;

@@ -30,6 +30,10 @@ static bool command_has_user(const struct command *command) {
   return command->fault.reason == LUMIN_OK && command->method != NULL && command->method->user != USER_UNUSED;
 }
 
+struct working *command_working(struct batch *batch, const struct command *command) {
+  return command_has_user(command) ? batch_working(batch, &command->user_id) : NULL;
+}
+
 // The users of the batch; `ret_request` gets those to be read.
 static enum lumin_status users_collect(struct batch *batch, struct load_request *ret_request) {
   struct uuid *users = ARENA_ARRAY(batch->arena, batch->count, struct uuid);
