@@ -29,22 +29,8 @@ struct batch *lane_take(struct lane *lane) {
   return batch;
 }
 
-static enum lumin_status lost_ranges_record(struct lane *lane) {
-  enum lumin_status status = LUMIN_OK;
-  for (uint32_t i = 0; i < lane->owned_count && status == LUMIN_OK; i++) {
-    struct partition *partition = &lane->partitions[lane->owned[i]];
-    if (partition->lost_first != 0) {
-      status = store_lost_range(&lane->store, lane->owned[i], partition->lost_first, partition->lost_last, lane->arena);
-      if (status == LUMIN_OK) {
-        partition->lost_first = partition->lost_last = 0;
-      }
-    }
-  }
-  return status;
-}
-
 static enum lumin_status batch_attempt(struct lane *lane, struct batch *batch) {
-  enum lumin_status status = lost_ranges_record(lane);
+  enum lumin_status status = lost_ranges_record(lane, lane->arena);
   if (status == LUMIN_OK) {
     status = batch_load(batch);
   }

@@ -118,6 +118,19 @@ void lane_mark_answer(struct lane *lane, struct span kind, struct span payload) 
 
 // ---- writing
 
+enum lumin_status lost_ranges_record(struct lane *lane, struct arena *arena) {
+  enum lumin_status status = LUMIN_OK;
+  for (uint32_t i = 0; i < lane->owned_count; i++) {
+    struct partition *partition = &lane->partitions[lane->owned[i]];
+    while (partition->lost_count > 0 && status == LUMIN_OK) {
+      const struct lost_range *lost = &partition->lost[partition->lost_count - 1];
+      status = store_lost_range(&lane->store, lane->owned[i], lost->first, lost->last, arena);
+      partition->lost_count -= status == LUMIN_OK;
+    }
+  }
+  return status;
+}
+
 static void mark_fill(const struct lane *lane, uint16_t number, struct partition_mark *mark) {
   const struct partition_truth *truth = &lane->truths[number];
   const struct stream_position *advanced = &lane->partitions[number].advanced;
@@ -160,7 +173,10 @@ static void marks_write(struct lane *lane) {
       partition->dirty = false; // what moves while it is written is written next time
     }
   }
-  enum lumin_status status = count > 0 ? store_checkpoint(&lane->store, marks, count, lane->scratch) : LUMIN_RETRY;
+  enum lumin_status status = lost_ranges_record(lane, lane->scratch); // or the position would move over them in silence
+  if (status == LUMIN_OK) {
+    status = count > 0 ? store_checkpoint(&lane->store, marks, count, lane->scratch) : LUMIN_RETRY;
+  }
   for (size_t i = 0; i < count; i++) {
     if (status == LUMIN_OK) {
       mark_settle(lane, &marks[i]);

@@ -173,8 +173,12 @@ static void do_report_anew(struct lane *lane, uint16_t number, const struct curs
 }
 
 static void do_report_lost(struct lane *lane, uint16_t number, const struct cursor_action *action) {
-  lane->partitions[number].lost_first = action->seq;
-  lane->partitions[number].lost_last = action->last_seq;
+  struct partition *partition = &lane->partitions[number];
+  if (partition->lost_count == PARTITION_LOST_MAX) {
+    partition->lost[PARTITION_LOST_MAX - 1].last = action->last_seq;
+  } else {
+    partition->lost[partition->lost_count++] = (struct lost_range){action->seq, action->last_seq};
+  }
   log_error("commands_lost", log_number("partition", number), log_number("first_seq", (int64_t)action->seq),
             log_number("last_seq", (int64_t)action->last_seq),
             log_string("what", "commands expired before they were read"));

@@ -38,6 +38,8 @@ enum partition_state {
   PARTITION_AHEAD,    // owned and closed: the event stream knows more than the table
 };
 
+#define PARTITION_LOST_MAX 4 // where more are found between two batches, the last one grows over the gap
+
 struct partition {
   enum partition_state state;
   struct cursor cursor;
@@ -47,9 +49,12 @@ struct partition {
   uint32_t waiting;                // messages in the queue with the cursor's generation
   uint64_t denied_pull;            // a pull that found the queue full: told to the cursor at the next turn; 0: none
   struct stream_position advanced; // idle: may be written as the input position; seq 0: nothing
-  uint64_t lost_first, lost_last;  // a range to record before the next batch; 0: none
-  bool behind;                     // events wait in the table that the relay had no room for
-  bool dirty;                      // a position moved that no batch has written yet
+  struct lost_range {
+    uint64_t first, last;
+  } lost[PARTITION_LOST_MAX]; // ranges to record before the next batch
+  size_t lost_count;
+  bool behind; // events wait in the table that the relay had no room for
+  bool dirty;  // a position moved that no batch has written yet
   struct survey_part survey;
   uint64_t mark_position; // see lane_checkpoint.c
   uint64_t idle_sends;
@@ -171,4 +176,5 @@ void lane_dead_ack(struct lane *lane, struct span rest, struct span payload, int
 // lane_checkpoint.c
 void truths_refresh(struct lane *lane); // the relay's progress into the truths
 void lane_checkpoint(struct lane *lane, bool now);
+LUMIN_MUST_USE enum lumin_status lost_ranges_record(struct lane *lane, struct arena *arena);
 void lane_mark_answer(struct lane *lane, struct span kind, struct span payload);

@@ -7,6 +7,10 @@
 #define TAKE_INTERVAL NS_PER_SECOND
 #define REVIEW_INTERVAL (3 * NS_PER_SECOND) // a process that was stopped learns so what it has lost while it is idle
 
+static struct partition_set lane_set(const struct lane *lane) {
+  return (struct partition_set){lane->owned, lane->owned_count};
+}
+
 static void partition_own(struct lane *lane, const struct partition_row *row) {
   struct partition *partition = &lane->partitions[row->partition];
   lane->truths[row->partition] = (struct partition_truth){
@@ -26,7 +30,7 @@ static void partition_own(struct lane *lane, const struct partition_row *row) {
   partition->state = PARTITION_SURVEYED;
   partition->attach = partition->behind = partition->dirty = partition->dead_sent = false;
   partition->advanced = (struct stream_position){0};
-  partition->lost_first = partition->lost_last = 0;
+  partition->lost_count = 0;
   partition->mark_position = 0;
   partition->idle_at_request = false;
 }
@@ -88,7 +92,7 @@ static void partition_lose(struct lane *lane, uint16_t number) {
 
 enum lumin_status lane_retake(struct lane *lane, struct arena *arena, struct partition_rows *ret_rows) {
   struct partition_rows rows = {0};
-  enum lumin_status status = store_retake(&lane->store, lane->owned, lane->owned_count, arena, &rows);
+  enum lumin_status status = store_retake(&lane->store, lane_set(lane), arena, &rows);
   if (status != LUMIN_OK) {
     return status;
   }
@@ -135,7 +139,7 @@ static void partitions_compare(struct lane *lane, const struct partition_rows *r
 
 enum lumin_status lane_review(struct lane *lane) {
   struct partition_rows rows = {0};
-  enum lumin_status status = store_owned(&lane->store, lane->owned, lane->owned_count, lane->scratch, &rows);
+  enum lumin_status status = store_owned(&lane->store, lane_set(lane), lane->scratch, &rows);
   if (status == LUMIN_OK) {
     partitions_compare(lane, &rows);
   }
@@ -191,7 +195,7 @@ void lane_keep_partitions(struct lane *lane) {
 void lane_release(struct lane *lane) {
   arena_reset(lane->scratch);
   if (lane->store.session != NULL && lane->owned_count > 0 &&
-      store_release(&lane->store, lane->owned, lane->owned_count, lane->scratch) == LUMIN_OK) {
+      store_release(&lane->store, lane_set(lane), lane->scratch) == LUMIN_OK) {
     log_info("partitions_released", log_number("lane", lane->number), log_number("count", lane->owned_count));
   }
   partitions_drop_all(lane);

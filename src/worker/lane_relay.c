@@ -232,15 +232,14 @@ void lane_publish_events(struct lane *lane, const struct batch *batch) {
 
 static void events_refill(struct lane *lane, uint16_t number) {
   struct partition *partition = &lane->partitions[number];
-  struct stored_event *events = NULL;
-  size_t count = 0;
-  uint64_t from = relay_pushed(lane->relay, number);
+  struct stored_events events = {0};
+  struct rows_after after = {number, relay_pushed(lane->relay, number), REFILL_ROWS};
   arena_reset(lane->scratch);
-  if (store_events_after(&lane->store, number, from, REFILL_ROWS, lane->scratch, &events, &count) != LUMIN_OK) {
+  if (store_events_after(&lane->store, &after, lane->scratch, &events) != LUMIN_OK) {
     return;
   }
-  for (size_t i = 0; i < count; i++) {
-    const struct stored_event *event = &events[i];
+  for (size_t i = 0; i < events.count; i++) {
+    const struct stored_event *event = &events.rows[i];
     if (survey_has(&partition->survey, event->position)) {
       if (relay_skip(lane->relay, number, event->position) != LUMIN_OK) {
         return;
@@ -263,14 +262,14 @@ static void events_refill(struct lane *lane, uint16_t number) {
 
 static void dead_send_next(struct lane *lane, uint16_t number, int64_t now) {
   struct partition *partition = &lane->partitions[number];
-  struct stored_dead *dead = NULL;
-  size_t count = 0;
+  struct stored_deads next = {0};
+  struct rows_after after = {number, lane->truths[number].dead_relayed, 1};
   arena_reset(lane->scratch);
-  if (store_dead_after(&lane->store, number, lane->truths[number].dead_relayed, 1, lane->scratch, &dead, &count) !=
-          LUMIN_OK ||
-      count == 0 || lane->link == NULL) {
+  if (store_dead_after(&lane->store, &after, lane->scratch, &next) != LUMIN_OK || next.count == 0 ||
+      lane->link == NULL) {
     return;
   }
+  const struct stored_dead *dead = &next.rows[0];
   struct arena *arena = lane->scratch;
   char command_id[UUID_TEXT_LEN + 1];
   uuid_format(&dead->command_id, command_id);

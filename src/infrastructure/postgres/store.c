@@ -225,30 +225,30 @@ enum lumin_status store_take(struct store *store, int lane, int lanes, struct ar
   return fine ? partitions_ask(store, STATEMENT_TAKE, &params, arena, ret_rows) : LUMIN_NO_MEMORY;
 }
 
-static enum lumin_status mine_ask(struct store *store, enum session_statement statement, const uint16_t *partitions,
-                                  size_t count, struct arena *arena, struct partition_rows *ret_rows) {
+static enum lumin_status mine_ask(struct store *store, enum session_statement statement, struct partition_set set,
+                                  struct arena *arena, struct partition_rows *ret_rows) {
   struct params params = {0};
-  struct column numbers = column_begin(arena, COLUMN_INT4, count);
-  for (size_t i = 0; i < count; i++) {
-    column_int4(&numbers, partitions[i]);
+  struct column numbers = column_begin(arena, COLUMN_INT4, set.count);
+  for (size_t i = 0; i < set.count; i++) {
+    column_int4(&numbers, set.numbers[i]);
   }
   bool fine =
       params_uuid(&params, arena, &store->worker_id) == LUMIN_OK && params_column(&params, &numbers) == LUMIN_OK;
   return fine ? partitions_ask(store, statement, &params, arena, ret_rows) : LUMIN_NO_MEMORY;
 }
 
-enum lumin_status store_retake(struct store *store, const uint16_t *partitions, size_t count, struct arena *arena,
+enum lumin_status store_retake(struct store *store, struct partition_set set, struct arena *arena,
                                struct partition_rows *ret_rows) {
-  return mine_ask(store, STATEMENT_RETAKE, partitions, count, arena, ret_rows);
+  return mine_ask(store, STATEMENT_RETAKE, set, arena, ret_rows);
 }
 
-enum lumin_status store_owned(struct store *store, const uint16_t *partitions, size_t count, struct arena *arena,
+enum lumin_status store_owned(struct store *store, struct partition_set set, struct arena *arena,
                               struct partition_rows *ret_rows) {
-  return mine_ask(store, STATEMENT_OWNED, partitions, count, arena, ret_rows);
+  return mine_ask(store, STATEMENT_OWNED, set, arena, ret_rows);
 }
 
-enum lumin_status store_release(struct store *store, const uint16_t *partitions, size_t count, struct arena *arena) {
-  return mine_ask(store, STATEMENT_RELEASE, partitions, count, arena, NULL);
+enum lumin_status store_release(struct store *store, struct partition_set set, struct arena *arena) {
+  return mine_ask(store, STATEMENT_RELEASE, set, arena, NULL);
 }
 
 enum lumin_status store_checkpoint(struct store *store, const struct partition_mark *marks, size_t count,

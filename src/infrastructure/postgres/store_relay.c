@@ -62,41 +62,38 @@ static enum lumin_status after_ask(struct store *store, enum session_statement s
   return status == LUMIN_OK ? session_sync(store->session, sink) : status;
 }
 
-static bool after_params(uint16_t partition, uint64_t position, uint32_t most, struct arena *arena,
-                         struct params *params) {
-  return params_int4(params, arena, partition) == LUMIN_OK &&
-         params_int8(params, arena, (int64_t)position) == LUMIN_OK &&
-         params_int4(params, arena, (int32_t)most) == LUMIN_OK;
+static bool after_params(const struct rows_after *after, struct arena *arena, struct params *params) {
+  return params_int4(params, arena, after->partition) == LUMIN_OK &&
+         params_int8(params, arena, (int64_t)after->position) == LUMIN_OK &&
+         params_int4(params, arena, (int32_t)after->most) == LUMIN_OK;
 }
 
-enum lumin_status store_events_after(struct store *store, uint16_t partition, uint64_t position, uint32_t most,
-                                     struct arena *arena, struct stored_event **ret_events, size_t *ret_count) {
+enum lumin_status store_events_after(struct store *store, const struct rows_after *after, struct arena *arena,
+                                     struct stored_events *ret_events) {
   struct params params = {0};
   struct relay_rows taken = {.arena = arena};
   struct session_sink sink = {&taken, events_take};
-  if (!after_params(partition, position, most, arena, &params)) {
+  if (!after_params(after, arena, &params)) {
     return LUMIN_NO_MEMORY;
   }
   enum lumin_status status = after_ask(store, STATEMENT_EVENTS_LOAD, &params, &sink);
   if (status == LUMIN_OK) {
-    *ret_events = taken.events;
-    *ret_count = taken.count;
+    *ret_events = (struct stored_events){taken.events, taken.count};
   }
   return status;
 }
 
-enum lumin_status store_dead_after(struct store *store, uint16_t partition, uint64_t dead_position, uint32_t most,
-                                   struct arena *arena, struct stored_dead **ret_dead, size_t *ret_count) {
+enum lumin_status store_dead_after(struct store *store, const struct rows_after *after, struct arena *arena,
+                                   struct stored_deads *ret_dead) {
   struct params params = {0};
   struct relay_rows taken = {.arena = arena};
   struct session_sink sink = {&taken, dead_take};
-  if (!after_params(partition, dead_position, most, arena, &params)) {
+  if (!after_params(after, arena, &params)) {
     return LUMIN_NO_MEMORY;
   }
   enum lumin_status status = after_ask(store, STATEMENT_DEAD_LOAD, &params, &sink);
   if (status == LUMIN_OK) {
-    *ret_dead = taken.dead;
-    *ret_count = taken.count;
+    *ret_dead = (struct stored_deads){taken.dead, taken.count};
   }
   return status;
 }

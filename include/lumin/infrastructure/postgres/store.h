@@ -27,6 +27,11 @@ struct partition_row {
   uint64_t dead_relayed;
 };
 
+struct partition_set {
+  const uint16_t *numbers;
+  size_t count;
+};
+
 struct partition_rows {
   struct partition_row *rows; // in the arena
   size_t count;
@@ -36,13 +41,12 @@ struct partition_rows {
 LUMIN_MUST_USE enum lumin_status store_take(struct store *store, int lane, int lanes, struct arena *arena,
                                             struct partition_rows *ret_rows);
 // A new epoch for those that are still mine, after a connection was lost; waits for a commit in flight.
-LUMIN_MUST_USE enum lumin_status store_retake(struct store *store, const uint16_t *partitions, size_t count,
-                                              struct arena *arena, struct partition_rows *ret_rows);
+LUMIN_MUST_USE enum lumin_status store_retake(struct store *store, struct partition_set set, struct arena *arena,
+                                              struct partition_rows *ret_rows);
 // Those that are mine, as they stand.
-LUMIN_MUST_USE enum lumin_status store_owned(struct store *store, const uint16_t *partitions, size_t count,
-                                             struct arena *arena, struct partition_rows *ret_rows);
-LUMIN_MUST_USE enum lumin_status store_release(struct store *store, const uint16_t *partitions, size_t count,
-                                               struct arena *arena);
+LUMIN_MUST_USE enum lumin_status store_owned(struct store *store, struct partition_set set, struct arena *arena,
+                                             struct partition_rows *ret_rows);
+LUMIN_MUST_USE enum lumin_status store_release(struct store *store, struct partition_set set, struct arena *arena);
 // The fence alone: moves positions of partitions that have no batch. Same statuses as record.
 LUMIN_MUST_USE enum lumin_status store_checkpoint(struct store *store, const struct partition_mark *marks, size_t count,
                                                   struct arena *arena);
@@ -60,9 +64,19 @@ struct stored_event {
   struct span actor, traceparent, tracestate;
   struct span body;
 };
-LUMIN_MUST_USE enum lumin_status store_events_after(struct store *store, uint16_t partition, uint64_t position,
-                                                    uint32_t most, struct arena *arena,
-                                                    struct stored_event **ret_events, size_t *ret_count);
+struct stored_events {
+  struct stored_event *rows; // in the arena
+  size_t count;
+};
+
+// Rows of a partition behind a position, in position order.
+struct rows_after {
+  uint16_t partition;
+  uint64_t position;
+  uint32_t most;
+};
+LUMIN_MUST_USE enum lumin_status store_events_after(struct store *store, const struct rows_after *after,
+                                                    struct arena *arena, struct stored_events *ret_events);
 
 struct stored_dead {
   uint64_t dead_position;
@@ -70,9 +84,12 @@ struct stored_dead {
   struct uuid command_id;
   struct span method, user_token, reason, headers, payload;
 };
-LUMIN_MUST_USE enum lumin_status store_dead_after(struct store *store, uint16_t partition, uint64_t dead_position,
-                                                  uint32_t most, struct arena *arena, struct stored_dead **ret_dead,
-                                                  size_t *ret_count);
+struct stored_deads {
+  struct stored_dead *rows; // in the arena
+  size_t count;
+};
+LUMIN_MUST_USE enum lumin_status store_dead_after(struct store *store, const struct rows_after *after,
+                                                  struct arena *arena, struct stored_deads *ret_dead);
 
 // Queries: rows by key; what has no row is not in the result.
 LUMIN_MUST_USE enum lumin_status store_load(struct store *store, const struct load_request *request,
