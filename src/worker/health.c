@@ -192,7 +192,6 @@ static void check_probe(struct health *health) {
   int64_t begun = clock_monotonic_ns();
   struct client_question question = {
       .subject = arena_printf(program->arena, "%s.rpc.probe", health->config.service_prefix),
-      .payload = SPAN_LITERAL("{}"),
       .timeout_ns = health->config.nats_timeout_ms * NS_PER_MS,
   };
   struct client_answer answer;
