@@ -19,6 +19,7 @@ struct claim {
   enum identifier_kind kind;
   struct span key;
   bool known;         // `before` was read or follows from its holder's own state
+  bool assumed;       // taken on the guess that it was free
   struct uuid before; // nil: free
   struct uuid now;    // nil: free
   struct claim *next; // of the same slot

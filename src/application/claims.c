@@ -77,18 +77,20 @@ static enum lumin_status claim_take(struct batch *batch, enum identifier_kind ki
   if (!uuid_is_nil(&claim->now) && !uuid_equal(&claim->now, user_id)) {
     return kind == IDENTIFIER_EMAIL ? LUMIN_EMAIL_TAKEN : LUMIN_PHONE_TAKEN;
   }
+  claim->assumed = claim->assumed || !claim->known;
   claim->now = *user_id;
   return LUMIN_OK;
 }
 
-// The holder's own state says that it holds the key; so does the table, since both are written together.
+// The holder's own state says that it holds the key; so does the table, since both are written together. After a guess
+// that the key was free this proves the guess wrong, and claims_need_look must see it.
 static enum lumin_status claim_give(struct batch *batch, enum identifier_kind kind, struct span key,
                                     const struct uuid *user_id) {
   struct claim *claim = claim_get(batch, kind, key);
   if (claim == NULL) {
     return LUMIN_NO_MEMORY;
   }
-  if (!claim->known && uuid_is_nil(&claim->now)) {
+  if (!claim->known && !claim->assumed) {
     claim->known = true;
     claim->before = *user_id;
   }

@@ -8,6 +8,18 @@ struct working *batch_working(struct batch *batch, const struct uuid *user_id) {
   return uuid_map_get(batch->pipeline->working, user_id);
 }
 
+// What is remembered is copied: while a batch waits for the database the memory may be cleared (a lost connection), and
+// the batch settled or decided again after that.
+static bool working_recall(struct batch *batch, struct working *working, const struct user *remembered) {
+  char *room = arena_alloc(batch->arena, user_texts_len(remembered));
+  if (room == NULL) {
+    return false;
+  }
+  working->before = *remembered;
+  user_texts_move(&working->before, room);
+  return working->known = true;
+}
+
 static struct working *working_add(struct batch *batch, const struct command *command) {
   struct working *working = ARENA_NEW(batch->arena, struct working);
   if (working == NULL) {
@@ -16,8 +28,9 @@ static struct working *working_add(struct batch *batch, const struct command *co
   working->partition = command->inbound->partition;
   const struct user *remembered = memory_get(batch->pipeline->memory, &command->user_id);
   if (remembered != NULL) {
-    working->before = *remembered;
-    working->known = true;
+    if (!working_recall(batch, working, remembered)) {
+      return NULL;
+    }
   } else {
     working->before.id = command->user_id;
     working->assumed = command->method->user == USER_NEW && !batch->doubtful;

@@ -113,18 +113,42 @@ static void remembered_drop(struct memory *memory, struct remembered *entry) {
   free(entry);
 }
 
-static struct span span_move(char **end, struct span source) {
-  struct span moved = {*end, source.len};
-  if (source.len > 0) {
-    memcpy(*end, source.data, source.len);
+// A field of struct user that is a text belongs here.
+enum { USER_TEXTS = 5 };
+
+static void user_texts(struct user *user, struct span *ret_texts[USER_TEXTS]) {
+  ret_texts[0] = &user->first_name;
+  ret_texts[1] = &user->last_name;
+  ret_texts[2] = &user->email.text;
+  ret_texts[3] = &user->email.key;
+  ret_texts[4] = &user->phone;
+}
+
+size_t user_texts_len(const struct user *user) {
+  struct user copy = *user;
+  struct span *texts[USER_TEXTS];
+  user_texts(&copy, texts);
+  size_t len = 0;
+  for (size_t i = 0; i < USER_TEXTS; i++) {
+    len += texts[i]->len;
   }
-  *end += source.len;
-  return moved;
+  return len;
+}
+
+void user_texts_move(struct user *user, char *room) {
+  struct span *texts[USER_TEXTS];
+  user_texts(user, texts);
+  for (size_t i = 0; i < USER_TEXTS; i++) {
+    if (texts[i]->len > 0) {
+      memcpy(room, texts[i]->data, texts[i]->len);
+    }
+    texts[i]->data = room;
+    room += texts[i]->len;
+  }
 }
 
 static struct remembered *remembered_create(uint16_t partition, const struct user *user) {
-  size_t text =
-      user->first_name.len + user->last_name.len + user->email.text.len + user->email.key.len + user->phone.len;
+  size_t text = user_texts_len(user);
   // What malloc and the table cost on top is counted too, or the limit would mean less than it says.
   size_t bytes = sizeof(struct remembered) + text + 64;
   struct remembered *entry = malloc(sizeof *entry + text);
@@ -132,11 +156,6 @@ static struct remembered *remembered_create(uint16_t partition, const struct use
     return NULL;
   }
   *entry = (struct remembered){.partition = partition, .bytes = bytes, .user = *user};
-  char *end = (char *)(entry + 1);
-  entry->user.first_name = span_move(&end, user->first_name);
-  entry->user.last_name = span_move(&end, user->last_name);
-  entry->user.email.text = span_move(&end, user->email.text);
-  entry->user.email.key = span_move(&end, user->email.key);
-  entry->user.phone = span_move(&end, user->phone);
+  user_texts_move(&entry->user, (char *)(entry + 1));
   return entry;
 }

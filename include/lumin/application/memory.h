@@ -22,3 +22,8 @@ void memory_forget_partition(struct memory *memory, uint16_t partition);
 void memory_trim(struct memory *memory);
 void memory_clear(struct memory *memory);
 size_t memory_bytes(const struct memory *memory);
+
+// A state's texts, for whoever keeps a copy: how many bytes they have together, and their move to `room`, which has as
+// many; the state then points there.
+size_t user_texts_len(const struct user *user);
+void user_texts_move(struct user *user, char *room);

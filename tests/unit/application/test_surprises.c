@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: MIT
+// A batch while the world around it changes: conflicts, lost connections, values that the database does not take, and
+// too little memory (guarantees 2, 7, 10).
+#include "rig.h"
+
+#define APPLIED(v) .status = OUTCOME_APPLIED, .version = (v)
+#define REFUSED(why, v) .status = OUTCOME_REJECTED, .reason = LUMIN_##why, .version = (v)
+
+static const struct step two_users[] = {
+    {METHOD_create, 1, "Ada", .email = "a@example.com", APPLIED(1)},
+    {METHOD_create, 2, "Bob", .email = "b@example.com", APPLIED(1)},
+};
+
+// The holder gives the address up only after another took it, on the guess that it was free, and let go again.
+Test(surprises, a_guess_is_not_confirmed_by_a_later_release) {
+  struct rig *rig = rig_plain();
+  rig_expect(rig, two_users, COUNT(two_users));
+  const struct step steps[] = {
+      {METHOD_change_email, 2, .email = "a@example.com", REFUSED(EMAIL_TAKEN, 1)},
+      {METHOD_change_email, 2, .email = "c@example.com", APPLIED(2)},
+      {METHOD_change_email, 1, .email = "d@example.com", APPLIED(2)},
+  };
+  rig_expect(rig, steps, COUNT(steps));
+  rig_check_tables(rig);
+  rig_destroy(rig);
+}
+
+// The lane forgets what it remembered before it knows whether the batch was committed.
+Test(surprises, memory_may_go_while_a_batch_waits) {
+  static const enum lumin_status lost[] = {LUMIN_OK, LUMIN_CONNECTION_LOST};
+  for (int committed = 0; committed < 2; committed++) {
+    struct rig *rig = rig_plain();
+    rig->fake->script = lost;
+    rig->fake->script_count = COUNT(lost);
+    rig->fake->lost_commits = committed;
+    rig_expect(rig, two_users, COUNT(two_users));
+    const struct step steps[] = {{METHOD_change_username, 1, "Augusta", APPLIED(2)},
+                                 {METHOD_change_email, 2, .email = "c@example.com", APPLIED(2)}};
+    rig_expect(rig, steps, COUNT(steps));
+    const struct step after[] = {{METHOD_change_username, 1, "Ada", APPLIED(3)}};
+    rig_expect(rig, after, COUNT(after));
+    rig_check_tables(rig);
+    rig_destroy(rig);
+  }
+}
+
+// A conflict first, and then the connection goes: the keys that the doubt asks about are still there.
+Test(surprises, memory_may_go_while_a_batch_doubts) {
+  static const enum lumin_status moods[] = {LUMIN_OK, LUMIN_CONFLICT, LUMIN_CONNECTION_LOST};
+  struct rig *rig = rig_plain();
+  rig->fake->script = moods;
+  rig->fake->script_count = COUNT(moods);
+  rig_expect(rig, two_users, COUNT(two_users));
+  const struct step steps[] = {{METHOD_change_email, 1, .email = "c@example.com", APPLIED(2)},
+                               {METHOD_change_email, 2, .email = "a@example.com", APPLIED(2)}};
+  rig_expect(rig, steps, COUNT(steps));
+  rig_check_tables(rig);
+  rig_destroy(rig);
+}
