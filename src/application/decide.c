@@ -72,7 +72,8 @@ static enum lumin_status command_decide(struct batch *batch, struct command *com
   }
   if (command->poisoned) {
     struct refusal refusal = {0};
-    (void)refuse(&refusal, LUMIN_INTERNAL, "the database does not take what this command leads to");
+    (void)refuse(&refusal, LUMIN_INTERNAL,
+                 "the service has no room for this command, or its database does not take it");
     return command_conclude(batch, command, OUTCOME_DEAD, &refusal);
   }
   if (command->fault.reason != LUMIN_OK) {

@@ -49,7 +49,8 @@ static void subject_decode(const struct pipeline *pipeline, struct command *comm
     command->fault.reason = LUMIN_UNIMPLEMENTED;
     return;
   }
-  if (uuid_parse(rest, &command->user_id) != LUMIN_OK) {
+  // The nil id stands for "nobody" wherever ids are compared.
+  if (uuid_parse(rest, &command->user_id) != LUMIN_OK || uuid_is_nil(&command->user_id)) {
     command_fault(command, true, "subject", "a lower-case UUID as its last token",
                   "the subject does not end in a user id");
   } else if (!numbered || partition != command->inbound->partition ||
@@ -151,7 +152,7 @@ static bool content_is_json(const struct inbound *in) {
 
 static enum lumin_status payload_decode(struct batch *batch, struct command *command) {
   struct codec_port *codec = &batch->pipeline->codec;
-  if (command->method != NULL) {
+  if (command->method != NULL && !command->poisoned) { // what dies anyway may be what the memory does not hold
     struct refusal refusal = {0};
     enum lumin_status status = codec->decode(codec->self, command->method, command->inbound->payload, command->json,
                                              batch->arena, &command->message, &refusal);

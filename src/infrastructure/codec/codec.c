@@ -2,9 +2,11 @@
 // Requests in, and the content hash that decides whether two commands are the same (guarantee 2).
 #include "lumin/infrastructure/codec/codec.h"
 
+#include <endian.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
 
+#include "unpack.h"
 #include "wire.h"
 
 struct codec {
@@ -34,25 +36,6 @@ void codec_destroy(struct codec *codec) {
     EVP_MD_free(codec->sha256);
     free(codec);
   }
-}
-
-struct budget {
-  struct arena *arena;
-  size_t left;
-};
-
-static void *budget_alloc(void *self, size_t size) {
-  struct budget *budget = self;
-  if (size > budget->left) {
-    return NULL;
-  }
-  budget->left -= size;
-  return arena_alloc(budget->arena, size);
-}
-
-static void budget_free(void *self, void *pointer) {
-  (void)self; // the arena frees
-  (void)pointer;
 }
 
 // They are ignored, so two commands that differ only in them are the same.
@@ -90,16 +73,14 @@ enum lumin_status codec_decode(struct codec *codec, const ProtobufCMessageDescri
   if (status != LUMIN_OK) {
     return status;
   }
-  struct budget budget = {arena, 16 * codec->payload_limit};
-  ProtobufCAllocator allocator = {budget_alloc, budget_free, &budget};
-  ProtobufCMessage *message =
-      protobuf_c_message_unpack(type, &allocator, payload.len, (const uint8_t *)(payload.data ? payload.data : ""));
-  if (message == NULL && arena_used(arena) + 4096 > arena_limit(arena)) {
-    return LUMIN_NO_MEMORY; // the batch's arena is full, not the message's budget: it gets another chance alone
-  }
-  if (message == NULL) {
+  ProtobufCMessage *message = NULL;
+  status = message_unpack(type, payload, 16 * codec->payload_limit, arena, &message);
+  if (status == LUMIN_INVALID_ARGUMENT) {
     return refuse_field(ret_refusal, "payload", "the request message in protobuf's binary format",
                         "the payload is not a protobuf message of this method");
+  }
+  if (status != LUMIN_OK) {
+    return status; // the batch's arena is full: the message gets another chance in a smaller one
   }
   unknown_drop(message);
   *ret_message = message;
@@ -157,7 +138,8 @@ static enum lumin_status port_hash(void *self, const struct command *command, st
   uint8_t fixed[1 + sizeof command->user_id.bytes + 9] = {(uint8_t)command->method_token.len};
   memcpy(fixed + 1, command->user_id.bytes, sizeof command->user_id.bytes);
   fixed[17] = command->has_expected_version;
-  memcpy(fixed + 18, &command->expected_version, 8);
+  uint64_t expected_version = htole64(command->expected_version); // hashes are stored: any machine makes the same
+  memcpy(fixed + 18, &expected_version, sizeof expected_version);
   uint8_t hash[EVP_MAX_MD_SIZE];
   bool done = EVP_DigestInit_ex2(codec->digest, codec->sha256, NULL) == 1 &&
               EVP_DigestUpdate(codec->digest, fixed, sizeof fixed) == 1 &&

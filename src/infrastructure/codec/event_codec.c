@@ -3,6 +3,7 @@
 // change of every event ever written.
 #include "lumin/infrastructure/codec/codec.h"
 #include "lumin/user/v1/events.pb-c.h"
+#include "unpack.h"
 
 // Values end with a NUL behind them (arena_copy); what was decoded from C strings does too, and remembered states do
 // not.
@@ -117,25 +118,20 @@ enum lumin_status codec_encode_event(const struct event *event, struct arena *ar
   return codec == NULL ? LUMIN_INTERNAL : codec->encode(event, arena, ret_body);
 }
 
-static void *arena_hook_alloc(void *arena, size_t size) { return arena_alloc(arena, size); }
-static void arena_hook_free(void *arena, void *pointer) {
-  (void)arena;
-  (void)pointer;
-}
-
 enum lumin_status codec_decode_event(enum event_type type, struct span body, struct arena *arena,
                                      struct event *ret_event) {
   const struct event_codec *codec = event_codec_find(type);
   if (codec == NULL) {
     return LUMIN_INTERNAL;
   }
-  ProtobufCAllocator allocator = {arena_hook_alloc, arena_hook_free, arena};
-  const ProtobufCMessage *message =
-      protobuf_c_message_unpack(codec->type, &allocator, body.len, (const uint8_t *)(body.data ? body.data : ""));
+  ProtobufCMessage *message = NULL;
   struct event event = {.type = type};
-  enum lumin_status status = message == NULL ? LUMIN_INTERNAL : codec->decode(message, arena, &event);
+  enum lumin_status status = message_unpack(codec->type, body, SIZE_MAX, arena, &message);
+  if (status == LUMIN_OK) {
+    status = codec->decode(message, arena, &event);
+  }
   if (status == LUMIN_OK) {
     *ret_event = event;
   }
-  return status;
+  return status == LUMIN_INVALID_ARGUMENT ? LUMIN_INTERNAL : status;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Replies as bytes: outcomes, users, errors.
 #include "lumin/infrastructure/codec/codec.h"
+#include "unpack.h"
 
 typedef Google__Protobuf__Timestamp timestamp_message;
 
@@ -37,19 +38,13 @@ enum lumin_status codec_encode_refusal(const struct refusal *refusal, struct are
   return error_fill(refusal, arena, &error) ? codec_pack(&error.base, arena, ret_bytes) : LUMIN_NO_MEMORY;
 }
 
-static void *arena_hook_alloc(void *arena, size_t size) { return arena_alloc(arena, size); }
-static void arena_hook_free(void *arena, void *pointer) {
-  (void)arena;
-  (void)pointer;
-}
-
 enum lumin_status codec_decode_refusal(struct span bytes, struct arena *arena, struct refusal *ret_refusal) {
-  ProtobufCAllocator allocator = {arena_hook_alloc, arena_hook_free, arena};
-  const Lumin__User__V1__Error *error =
-      lumin__user__v1__error__unpack(&allocator, bytes.len, (const uint8_t *)(bytes.data ? bytes.data : ""));
-  if (error == NULL) {
-    return LUMIN_INTERNAL;
+  ProtobufCMessage *message = NULL;
+  enum lumin_status status = message_unpack(&lumin__user__v1__error__descriptor, bytes, SIZE_MAX, arena, &message);
+  if (status != LUMIN_OK) {
+    return status == LUMIN_INVALID_ARGUMENT ? LUMIN_INTERNAL : status;
   }
+  const Lumin__User__V1__Error *error = (const void *)message;
   *ret_refusal = (struct refusal){
       .reason = (enum lumin_status)error->reason,
       .message = span_from_text(error->message),
