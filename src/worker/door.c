@@ -36,7 +36,7 @@ static int64_t door_deadline_ns(const struct door *door) {
   if (door->stop_deadline_ns != 0) {
     return earliest(deadline, clock_monotonic_ns() + 5 * NS_PER_MS); // the drain has no descriptor to wait for
   }
-  return door->link == NULL ? earliest(deadline, door->link_retry_ns) : deadline;
+  return door->link == NULL ? earliest(deadline, door_retry_ns(door)) : deadline;
 }
 
 // After the word to stop: when all is answered and has left, or time is up.

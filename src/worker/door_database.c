@@ -95,6 +95,7 @@ static void door_database_adopt(struct door *door) {
                                         .ready = session_ready,
                                         .self = database};
   database->state = DATABASE_UP;
+  database->proven = true;
   database->watched = loop_add(door->loop, &database->watch) == LUMIN_OK;
   if (!database->watched) {
     door_database_lose(door, "no descriptor for the loop");

@@ -103,6 +103,7 @@ struct database {
   bool readable;            // something came though nothing was asked
   int64_t load_deadline_ns; // of the load under way; 0: none is
   bool reported;            // the loss is in the log
+  bool proven;              // it was up once
   int64_t retry_ns, pause_ns;
   char name[160];
   // of the opener, written before `opened`
@@ -161,6 +162,7 @@ struct door {
 
 // door_link.c
 void door_connect(struct door *door);
+int64_t door_retry_ns(const struct door *door); // without a link: when to try next
 void door_disconnect(struct door *door);
 void door_receive(struct door *door); // everything that is here
 void door_drain(struct door *door);   // no more requests from now on, but those that are on their way

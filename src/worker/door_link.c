@@ -14,9 +14,14 @@ void door_connect(struct door *door) {
   if (door->link != NULL && !link_is_alive(door->link)) {
     link_lose(door);
   }
-  if (door->link == NULL && door->stop_deadline_ns == 0 && clock_monotonic_ns() >= door->link_retry_ns) {
+  if (door->link == NULL && clock_monotonic_ns() >= door_retry_ns(door)) {
     link_try(door);
   }
+}
+
+// A worker that starts takes requests when it can answer them, and not from those who could.
+int64_t door_retry_ns(const struct door *door) {
+  return door->database.proven && door->stop_deadline_ns == 0 ? door->link_retry_ns : INT64_MAX;
 }
 
 static void link_lose(struct door *door) {
