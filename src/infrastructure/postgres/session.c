@@ -137,9 +137,8 @@ const char *session_message(const struct session *session) { return session->mes
 
 enum lumin_status session_send(struct session *session, enum session_statement statement, const struct params *params) {
   static const int binary[PARAMS_MAX] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
-  int sent = PQsendQueryPrepared(session->connection, statement_names[statement], params->count, params->values,
-                                 params->lengths, binary, 1);
-  if (session->broken || sent != 1) {
+  if (session->broken || PQsendQueryPrepared(session->connection, statement_names[statement], params->count,
+                                             params->values, params->lengths, binary, 1) != 1) {
     session->broken = true;
     return LUMIN_CONNECTION_LOST;
   }
@@ -165,6 +164,7 @@ static const struct sqlstate_meaning meanings[] = {
     {"23505", "outcomes", LUMIN_CONFLICT},
     {"23505", "events", LUMIN_VERSION_TAKEN},
     {"23505", "users", LUMIN_VERSION_TAKEN},
+    {"23505", "dead_commands", LUMIN_VERSION_TAKEN}, // counted by the owner, as positions are
     {"40P01", NULL, LUMIN_DEADLOCK},
     {"40001", NULL, LUMIN_DEADLOCK},
     {"22", NULL, LUMIN_BAD_DATA},

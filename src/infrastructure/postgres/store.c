@@ -2,7 +2,6 @@
 // Reading rows, and the rows of ownership and relay.
 #include "lumin/infrastructure/postgres/store.h"
 
-#include "columns.h"
 #include "lumin/infrastructure/codec/codec.h"
 #include "store_internal.h"
 
@@ -30,8 +29,7 @@ static enum lumin_status store_ask(struct store *store, enum session_statement s
 struct load {
   struct arena *arena;
   struct load_result result;
-  enum session_statement statements[3]; // what was sent, in order
-  int count;
+  struct statements statements;
 };
 
 static bool user_read(const PGresult *rows, int row, struct arena *arena, struct user *ret_user) {
@@ -111,7 +109,7 @@ static enum lumin_status outcomes_take(struct load *load, const PGresult *rows) 
 
 static enum lumin_status load_rows(void *self, int index, const PGresult *rows) {
   struct load *load = self;
-  switch (load->statements[index]) {
+  switch (load->statements.items[index].statement) {
   case STATEMENT_USERS_LOAD:
     return users_take(load, rows);
   case STATEMENT_IDENTIFIERS_LOAD:
@@ -121,52 +119,44 @@ static enum lumin_status load_rows(void *self, int index, const PGresult *rows) 
   }
 }
 
-static enum lumin_status load_send(struct store *store, struct load *load, enum session_statement statement,
-                                   const struct columns *columns) {
-  struct params params = {0};
-  enum lumin_status status = params_columns(&params, columns);
-  if (status == LUMIN_OK) {
-    status = session_send(store->session, statement, &params);
-    load->statements[load->count++] = statement;
+static enum lumin_status ids_add(struct load *load, enum session_statement statement, const struct uuid *ids,
+                                 size_t count) {
+  if (count == 0) {
+    return LUMIN_OK;
   }
-  return status;
-}
-
-static enum lumin_status ids_send(struct store *store, struct load *load, enum session_statement statement,
-                                  const struct uuid *ids, size_t count) {
   struct columns columns = columns_begin(load->arena, (const enum column_type[]){COLUMN_UUID}, 1, count);
   for (size_t i = 0; i < count; i++) {
     column_uuid(&columns.items[0], &ids[i]);
   }
-  return count > 0 ? load_send(store, load, statement, &columns) : LUMIN_OK;
+  return statements_add(&load->statements, statement, &columns);
 }
 
-static enum lumin_status keys_send(struct store *store, struct load *load, const struct load_request *request) {
+static enum lumin_status keys_add(struct load *load, const struct load_request *request) {
+  if (request->key_count == 0) {
+    return LUMIN_OK;
+  }
   struct columns columns =
       columns_begin(load->arena, (const enum column_type[]){COLUMN_INT2, COLUMN_TEXT}, 2, request->key_count);
   for (size_t i = 0; i < request->key_count; i++) {
     column_int2(&columns.items[0], (int16_t)request->keys[i].kind);
     column_bytes(&columns.items[1], request->keys[i].key);
   }
-  return request->key_count > 0 ? load_send(store, load, STATEMENT_IDENTIFIERS_LOAD, &columns) : LUMIN_OK;
+  return statements_add(&load->statements, STATEMENT_IDENTIFIERS_LOAD, &columns);
 }
 
 enum lumin_status store_load(struct store *store, const struct load_request *request, struct arena *arena,
                              struct load_result *ret_result) {
   struct load load = {.arena = arena};
-  if (store->session == NULL) {
-    return LUMIN_CONNECTION_LOST;
-  }
-  enum lumin_status status = ids_send(store, &load, STATEMENT_USERS_LOAD, request->users, request->user_count);
+  enum lumin_status status = ids_add(&load, STATEMENT_USERS_LOAD, request->users, request->user_count);
   if (status == LUMIN_OK) {
-    status = keys_send(store, &load, request);
+    status = keys_add(&load, request);
   }
   if (status == LUMIN_OK) {
-    status = ids_send(store, &load, STATEMENT_OUTCOMES_LOAD, request->commands, request->command_count);
+    status = ids_add(&load, STATEMENT_OUTCOMES_LOAD, request->commands, request->command_count);
   }
-  if (status == LUMIN_OK && load.count > 0) {
+  if (status == LUMIN_OK && load.statements.count > 0) {
     struct session_sink sink = {&load, load_rows};
-    status = session_sync(store->session, &sink);
+    status = statements_run(store, &load.statements, &sink);
   }
   if (status == LUMIN_OK) {
     *ret_result = load.result;
@@ -253,11 +243,9 @@ enum lumin_status store_release(struct store *store, struct partition_set set, s
 
 enum lumin_status store_checkpoint(struct store *store, const struct partition_mark *marks, size_t count,
                                    struct arena *arena) {
-  if (store->session == NULL) {
-    return LUMIN_CONNECTION_LOST;
-  }
-  enum lumin_status status = fence_send(store, marks, count, arena);
-  return status == LUMIN_OK ? session_sync(store->session, NULL) : status;
+  struct statements statements = {.count = 0};
+  enum lumin_status status = fence_add(store, marks, count, arena, &statements);
+  return status == LUMIN_OK ? statements_run(store, &statements, NULL) : status;
 }
 
 enum lumin_status store_lost_range(struct store *store, uint16_t partition, uint64_t first_seq, uint64_t last_seq,

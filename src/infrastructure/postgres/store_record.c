@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // One batch, one transaction, one round trip: the fence first (guarantee 5: it raises), then only the statements that
 // have rows. Keeps guarantees 2, 3 and 7 by primary keys and count checks that raise.
-#include "columns.h"
 #include "lumin/infrastructure/codec/codec.h"
 #include "store_internal.h"
 
@@ -9,16 +8,36 @@
 #define TYPES(...)                                                                                                     \
   (const enum column_type[]){__VA_ARGS__}, sizeof((const enum column_type[]){__VA_ARGS__}) / sizeof(enum column_type)
 
-static enum lumin_status columns_send(struct store *store, enum session_statement statement,
-                                      const struct columns *columns) {
-  struct params params = {0};
-  enum lumin_status status = params_columns(&params, columns);
-  return status == LUMIN_OK ? session_send(store->session, statement, &params) : status;
+static struct params *params_begin(struct statements *statements, enum session_statement statement) {
+  if (statements->count == STATEMENTS_MAX) {
+    return NULL;
+  }
+  statements->items[statements->count].statement = statement;
+  struct params *params = &statements->items[statements->count++].params;
+  *params = (struct params){0};
+  return params;
 }
 
-enum lumin_status fence_send(struct store *store, const struct partition_mark *marks, size_t count,
-                             struct arena *arena) {
-  struct params params = {0};
+enum lumin_status statements_add(struct statements *statements, enum session_statement statement,
+                                 const struct columns *columns) {
+  struct params *params = params_begin(statements, statement);
+  return params != NULL ? params_columns(params, columns) : LUMIN_INTERNAL;
+}
+
+enum lumin_status statements_run(struct store *store, const struct statements *statements,
+                                 const struct session_sink *sink) {
+  if (store->session == NULL) {
+    return LUMIN_CONNECTION_LOST;
+  }
+  enum lumin_status status = LUMIN_OK;
+  for (size_t i = 0; i < statements->count && status == LUMIN_OK; i++) {
+    status = session_send(store->session, statements->items[i].statement, &statements->items[i].params);
+  }
+  return status == LUMIN_OK ? session_sync(store->session, sink) : status;
+}
+
+enum lumin_status fence_add(const struct store *store, const struct partition_mark *marks, size_t count,
+                            struct arena *arena, struct statements *statements) {
   struct columns columns =
       columns_begin(arena,
                     TYPES(COLUMN_INT4, COLUMN_INT8, COLUMN_INT8, COLUMN_INT8, COLUMN_INT8, COLUMN_INT8, COLUMN_INT8,
@@ -42,14 +61,12 @@ enum lumin_status fence_send(struct store *store, const struct partition_mark *m
       column_int8(&columns.items[1 + j], values[j]);
     }
   }
-  enum lumin_status status = params_uuid(&params, arena, &store->worker_id);
-  if (status == LUMIN_OK) {
-    status = params_columns(&params, &columns);
-  }
-  return status == LUMIN_OK ? session_send(store->session, STATEMENT_FENCE, &params) : status;
+  struct params *params = params_begin(statements, STATEMENT_FENCE);
+  enum lumin_status status = params != NULL ? params_uuid(params, arena, &store->worker_id) : LUMIN_INTERNAL;
+  return status == LUMIN_OK ? params_columns(params, &columns) : status;
 }
 
-static enum lumin_status events_send(struct store *store, const struct record *record, struct arena *arena) {
+static enum lumin_status events_add(const struct record *record, struct arena *arena, struct statements *statements) {
   struct columns columns =
       columns_begin(arena,
                     TYPES(COLUMN_UUID, COLUMN_INT8, COLUMN_INT4, COLUMN_INT8, COLUMN_INT2, COLUMN_INT8, COLUMN_UUID,
@@ -69,7 +86,7 @@ static enum lumin_status events_send(struct store *store, const struct record *r
     column_optional(&columns.items[9], event->command->tracestate);
     column_bytes(&columns.items[10], event->body);
   }
-  return columns_send(store, STATEMENT_EVENTS_INSERT, &columns);
+  return statements_add(statements, STATEMENT_EVENTS_INSERT, &columns);
 }
 
 static void user_put(struct columns *columns, const struct user *user) {
@@ -86,7 +103,7 @@ static void user_put(struct columns *columns, const struct user *user) {
 }
 
 // Two statements at most: those that are new, and those that change (a last column: the version they change from).
-static enum lumin_status users_send(struct store *store, const struct record *record, struct arena *arena) {
+static enum lumin_status users_add(const struct record *record, struct arena *arena, struct statements *statements) {
   const enum column_type types[] = {COLUMN_UUID, COLUMN_INT8, COLUMN_INT2, COLUMN_TEXT, COLUMN_TEXT, COLUMN_TEXT,
                                     COLUMN_TEXT, COLUMN_TEXT, COLUMN_BOOL, COLUMN_BOOL, COLUMN_INT8, COLUMN_INT8};
   size_t fresh_count = 0, changed_count = 0;
@@ -105,28 +122,27 @@ static enum lumin_status users_send(struct store *store, const struct record *re
   }
   enum lumin_status status = LUMIN_OK;
   if (fresh_count > 0) {
-    status = columns_send(store, STATEMENT_USERS_INSERT, &fresh);
+    status = statements_add(statements, STATEMENT_USERS_INSERT, &fresh);
   }
   if (status == LUMIN_OK && changed_count > 0) {
-    status = columns_send(store, STATEMENT_USERS_UPDATE, &changed);
+    status = statements_add(statements, STATEMENT_USERS_UPDATE, &changed);
   }
   return status;
 }
 
-static enum lumin_status identifiers_send(struct store *store, enum session_statement statement,
-                                          const struct identifier *identifiers, size_t count, struct arena *arena) {
+static enum lumin_status identifiers_add(enum session_statement statement, const struct identifier *identifiers,
+                                         size_t count, struct arena *arena, struct statements *statements) {
   struct columns columns = columns_begin(arena, TYPES(COLUMN_INT2, COLUMN_TEXT, COLUMN_UUID), count);
   for (size_t i = 0; i < count; i++) {
     column_int2(&columns.items[0], (int16_t)identifiers[i].kind);
     column_bytes(&columns.items[1], identifiers[i].key);
     column_uuid(&columns.items[2], &identifiers[i].user_id);
   }
-  return columns_send(store, statement, &columns);
+  return statements_add(statements, statement, &columns);
 }
 
 // A DEAD outcome that is decided anew makes room first.
-static enum lumin_status replaced_send(struct store *store, const struct record *record, struct arena *arena) {
-  struct columns columns = columns_begin(arena, TYPES(COLUMN_UUID), record->outcome_count);
+static enum lumin_status replaced_add(const struct record *record, struct arena *arena, struct statements *statements) {
   size_t count = 0;
   for (size_t i = 0; i < record->outcome_count; i++) {
     count += record->outcomes[i]->replaces;
@@ -134,17 +150,17 @@ static enum lumin_status replaced_send(struct store *store, const struct record 
   if (count == 0) {
     return LUMIN_OK;
   }
-  columns = columns_begin(arena, TYPES(COLUMN_UUID), count);
+  struct columns columns = columns_begin(arena, TYPES(COLUMN_UUID), count);
   for (size_t i = 0; i < record->outcome_count; i++) {
     if (record->outcomes[i]->replaces) {
       column_uuid(&columns.items[0], &record->outcomes[i]->command_id);
     }
   }
-  return columns_send(store, STATEMENT_OUTCOMES_DELETE_DEAD, &columns);
+  return statements_add(statements, STATEMENT_OUTCOMES_DELETE_DEAD, &columns);
 }
 
-static enum lumin_status outcomes_send(struct store *store, const struct record *record, struct arena *arena) {
-  enum lumin_status status = replaced_send(store, record, arena);
+static enum lumin_status outcomes_add(const struct record *record, struct arena *arena, struct statements *statements) {
+  enum lumin_status status = replaced_add(record, arena, statements);
   struct columns columns = columns_begin(
       arena,
       TYPES(COLUMN_UUID, COLUMN_UUID, COLUMN_BYTEA, COLUMN_INT2, COLUMN_INT8, COLUMN_INT8, COLUMN_INT8, COLUMN_BYTEA),
@@ -164,7 +180,7 @@ static enum lumin_status outcomes_send(struct store *store, const struct record 
     column_int8(&columns.items[6], outcome->stream_ts_ns);
     column_optional(&columns.items[7], error);
   }
-  return status == LUMIN_OK ? columns_send(store, STATEMENT_OUTCOMES_INSERT, &columns) : status;
+  return status == LUMIN_OK ? statements_add(statements, STATEMENT_OUTCOMES_INSERT, &columns) : status;
 }
 
 // The headers that a replay needs, as lines.
@@ -189,13 +205,17 @@ static struct span dead_headers(const struct command *command, struct arena *are
   return all;
 }
 
-static enum lumin_status dead_send(struct store *store, const struct record *record, struct arena *arena) {
+static enum lumin_status dead_add(const struct record *record, struct arena *arena, struct statements *statements) {
   struct columns columns = columns_begin(arena,
                                          TYPES(COLUMN_INT4, COLUMN_INT8, COLUMN_INT8, COLUMN_INT8, COLUMN_UUID,
                                                COLUMN_TEXT, COLUMN_TEXT, COLUMN_TEXT, COLUMN_BYTEA, COLUMN_BYTEA),
                                          record->dead_count);
   for (size_t i = 0; i < record->dead_count; i++) {
     const struct command *command = record->dead[i].command;
+    struct span headers = dead_headers(command, arena);
+    if (headers.data == NULL) {
+      return LUMIN_NO_MEMORY;
+    }
     column_int4(&columns.items[0], command->inbound->partition);
     column_int8(&columns.items[1], (int64_t)record->dead[i].dead_position);
     column_int8(&columns.items[2], (int64_t)command->inbound->seq);
@@ -204,47 +224,39 @@ static enum lumin_status dead_send(struct store *store, const struct record *rec
     column_bytes(&columns.items[5], command->method_token);
     column_bytes(&columns.items[6], command->user_token);
     column_bytes(&columns.items[7], span_from_text(status_name(command->outcome.refusal.reason)));
-    column_bytes(&columns.items[8], dead_headers(command, arena));
+    column_bytes(&columns.items[8], headers);
     column_bytes(&columns.items[9], command->inbound->payload);
   }
-  return columns_send(store, STATEMENT_DEAD_INSERT, &columns);
+  return statements_add(statements, STATEMENT_DEAD_INSERT, &columns);
 }
 
-static enum lumin_status rows_send(struct store *store, const struct record *record, struct arena *arena) {
-  enum lumin_status status = fence_send(store, record->marks, record->mark_count, arena);
+static enum lumin_status rows_add(const struct store *store, const struct record *record, struct arena *arena,
+                                  struct statements *statements) {
+  enum lumin_status status = fence_add(store, record->marks, record->mark_count, arena, statements);
   if (status == LUMIN_OK && record->event_count > 0) {
-    status = events_send(store, record, arena);
+    status = events_add(record, arena, statements);
   }
   if (status == LUMIN_OK && record->user_count > 0) {
-    status = users_send(store, record, arena);
+    status = users_add(record, arena, statements);
   }
   if (status == LUMIN_OK && record->released_count > 0) {
-    status = identifiers_send(store, STATEMENT_IDENTIFIERS_DELETE, record->released, record->released_count, arena);
+    status = identifiers_add(STATEMENT_IDENTIFIERS_DELETE, record->released, record->released_count, arena, statements);
   }
   if (status == LUMIN_OK && record->claimed_count > 0) {
-    status = identifiers_send(store, STATEMENT_IDENTIFIERS_INSERT, record->claimed, record->claimed_count, arena);
+    status = identifiers_add(STATEMENT_IDENTIFIERS_INSERT, record->claimed, record->claimed_count, arena, statements);
   }
   if (status == LUMIN_OK && record->outcome_count > 0) {
-    status = outcomes_send(store, record, arena);
+    status = outcomes_add(record, arena, statements);
   }
   if (status == LUMIN_OK && record->dead_count > 0) {
-    status = dead_send(store, record, arena);
+    status = dead_add(record, arena, statements);
   }
   return status;
 }
 
 enum lumin_status store_record(void *self, const struct record *record, struct arena *arena) {
   struct store *store = self;
-  if (store->session == NULL) {
-    return LUMIN_CONNECTION_LOST;
-  }
-  enum lumin_status status = rows_send(store, record, arena);
-  if (status != LUMIN_OK) {
-    // Half a batch is queued, and a sync would commit it: the session must go. libpq may have flushed some of it
-    // already; without the sync the server rolls it back.
-    session_close(store->session);
-    store->session = NULL;
-    return status == LUMIN_NO_MEMORY ? status : LUMIN_CONNECTION_LOST;
-  }
-  return session_sync(store->session, NULL);
+  struct statements statements = {.count = 0};
+  enum lumin_status status = rows_add(store, record, arena, &statements);
+  return status == LUMIN_OK ? statements_run(store, &statements, NULL) : status;
 }
