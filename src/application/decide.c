@@ -5,6 +5,7 @@
 #include "batch.h"
 
 static enum lumin_status command_decide(struct batch *batch, struct command *command);
+static bool users_need_look(struct batch *batch);
 
 static enum lumin_status decisions_reset(struct batch *batch) {
   uuid_map_clear(batch->pipeline->decided);
@@ -27,10 +28,22 @@ enum lumin_status batch_decide(struct batch *batch) {
   for (size_t i = 0; i < batch->count && status == LUMIN_OK; i++) {
     status = command_decide(batch, &batch->commands[i]);
   }
-  if (status == LUMIN_OK && claims_need_look(batch)) {
+  if (status == LUMIN_OK && (claims_need_look(batch) || users_need_look(batch))) {
     return LUMIN_CONFLICT;
   }
   return status;
+}
+
+// True where a new user was assumed not to exist and nothing was made of it: no insert would notice a wrong guess, and
+// a refused create would hide the user from the commands behind it.
+static bool users_need_look(struct batch *batch) {
+  for (size_t i = 0; i < batch->count; i++) {
+    const struct working *working = command_working(batch, &batch->commands[i]);
+    if (working != NULL && working->assumed && working->now.version == 0) {
+      return true;
+    }
+  }
+  return false;
 }
 
 static enum lumin_status command_conclude(struct batch *batch, struct command *command, enum outcome_status status,
