@@ -158,20 +158,21 @@ BEGIN
   RAISE EXCEPTION 'position moved' USING ERRCODE = 'LU002';
 END $$;
 
--- Takes free partitions, and those whose owner's lease has run out, of one lane of a worker that is alive itself.
--- A row under commit is locked and passed over: it is not expired.
-CREATE FUNCTION lumin.take_partitions(p_owner uuid, p_lane integer, p_lanes integer, p_most integer)
+-- Takes free partitions, and those whose owner's lease has run out, of one lane of a worker that is alive itself; and
+-- those that are its own but not among the ones it holds: it had given them up, or the answer to a take was lost, and
+-- nobody else would ever take them. A row under commit is locked and passed over: it is not expired.
+CREATE FUNCTION lumin.take_partitions(p_owner uuid, p_lane integer, p_lanes integer, p_held integer[])
 RETURNS SETOF lumin.partitions LANGUAGE sql AS $$
   WITH candidate AS (
     SELECT p.partition
       FROM lumin.partitions p
      WHERE p.partition % p_lanes = p_lane
-       AND NOT EXISTS (SELECT FROM lumin.workers w
-                        WHERE w.worker_id = p.owner AND w.lease_until > clock_timestamp())
+       AND (p.owner = p_owner AND p.partition <> ALL (p_held)
+            OR NOT EXISTS (SELECT FROM lumin.workers w
+                            WHERE w.worker_id = p.owner AND w.lease_until > clock_timestamp()))
        AND EXISTS (SELECT FROM lumin.workers me
                     WHERE me.worker_id = p_owner AND me.lease_until > clock_timestamp())
      ORDER BY p.partition
-     LIMIT p_most
        FOR UPDATE OF p SKIP LOCKED)
   UPDATE lumin.partitions p
      SET owner = p_owner, epoch = epoch + 1, owned_since = clock_timestamp(), backend_pid = pg_backend_pid(),

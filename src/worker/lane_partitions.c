@@ -148,7 +148,8 @@ enum lumin_status lane_review(struct lane *lane) {
 
 static void partitions_take(struct lane *lane) {
   struct partition_rows rows = {0};
-  if (store_take(&lane->store, lane->number, lane->lanes, lane->scratch, &rows) != LUMIN_OK || rows.count == 0) {
+  struct take_request request = {lane->number, lane->lanes, lane_set(lane)};
+  if (store_take(&lane->store, &request, lane->scratch, &rows) != LUMIN_OK || rows.count == 0) {
     return;
   }
   for (size_t i = 0; i < rows.count; i++) {

@@ -206,22 +206,28 @@ static enum lumin_status partitions_ask(struct store *store, enum session_statem
   return status;
 }
 
-enum lumin_status store_take(struct store *store, int lane, int lanes, struct arena *arena,
+static struct column set_column(struct partition_set set, struct arena *arena) {
+  struct column numbers = column_begin(arena, COLUMN_INT4, set.count);
+  for (size_t i = 0; i < set.count; i++) {
+    column_int4(&numbers, set.numbers[i]);
+  }
+  return numbers;
+}
+
+enum lumin_status store_take(struct store *store, const struct take_request *request, struct arena *arena,
                              struct partition_rows *ret_rows) {
   struct params params = {0};
+  struct column held = set_column(request->held, arena);
   bool fine = params_uuid(&params, arena, &store->worker_id) == LUMIN_OK &&
-              params_int4(&params, arena, lane) == LUMIN_OK && params_int4(&params, arena, lanes) == LUMIN_OK &&
-              params_int4(&params, arena, 1024) == LUMIN_OK;
+              params_int4(&params, arena, request->lane) == LUMIN_OK &&
+              params_int4(&params, arena, request->lanes) == LUMIN_OK && params_column(&params, &held) == LUMIN_OK;
   return fine ? partitions_ask(store, STATEMENT_TAKE, &params, arena, ret_rows) : LUMIN_NO_MEMORY;
 }
 
 static enum lumin_status mine_ask(struct store *store, enum session_statement statement, struct partition_set set,
                                   struct arena *arena, struct partition_rows *ret_rows) {
   struct params params = {0};
-  struct column numbers = column_begin(arena, COLUMN_INT4, set.count);
-  for (size_t i = 0; i < set.count; i++) {
-    column_int4(&numbers, set.numbers[i]);
-  }
+  struct column numbers = set_column(set, arena);
   bool fine =
       params_uuid(&params, arena, &store->worker_id) == LUMIN_OK && params_column(&params, &numbers) == LUMIN_OK;
   return fine ? partitions_ask(store, statement, &params, arena, ret_rows) : LUMIN_NO_MEMORY;

@@ -37,9 +37,14 @@ struct partition_rows {
   size_t count;
 };
 
-// Free and expired partitions of this lane: number modulo `lanes` is `lane`.
-LUMIN_MUST_USE enum lumin_status store_take(struct store *store, int lane, int lanes, struct arena *arena,
-                                            struct partition_rows *ret_rows);
+struct take_request {
+  int lane, lanes;           // partitions whose number modulo `lanes` is `lane`
+  struct partition_set held; // what the lane owns by its own account
+};
+
+// Free and expired partitions, and those that are the worker's but not held: the answer to a take may have been lost.
+LUMIN_MUST_USE enum lumin_status store_take(struct store *store, const struct take_request *request,
+                                            struct arena *arena, struct partition_rows *ret_rows);
 // A new epoch for those that are still mine, after a connection was lost; waits for a commit in flight.
 LUMIN_MUST_USE enum lumin_status store_retake(struct store *store, struct partition_set set, struct arena *arena,
                                               struct partition_rows *ret_rows);
