@@ -116,7 +116,7 @@ void lane_destroy(struct lane *lane) {
   }
   queue_pop(lane, lane->queue_count);
   link_close(lane->link);
-  session_close(lane->store.session);
+  lane_close_session(lane);
   relay_destroy(lane->relay);
   pipeline_finish(&lane->pipeline);
   memory_destroy(lane->memory);

@@ -8,12 +8,13 @@
 #define RETRY_PAUSE_LONGEST (2 * NS_PER_SECOND)
 #define QUARRELS_BEFORE_PAUSE 8 // conflicts in a row; somebody else got on with each of them
 
-// The first messages of the queue, in a batch of their own. They stay in the queue until the batch is committed.
-struct batch *lane_take(struct lane *lane) {
-  size_t count = lane->queue_count < lane->batch_limit ? lane->queue_count : lane->batch_limit;
-  if (count == 0 || lane->store.session == NULL || lane->retake) {
-    return NULL;
-  }
+static bool poison_is(const struct lane *lane, const struct inbound *message) {
+  const struct poison *poison = &lane->poison;
+  return poison->known && poison->partition == message->partition && poison->position.seq == message->seq &&
+         poison->position.ts_ns == message->ts_ns;
+}
+
+static struct batch *batch_of_queue(struct lane *lane, size_t count) {
   struct inbound *messages = ARENA_ARRAY(lane->arena, count, struct inbound);
   if (messages == NULL) {
     return NULL;
@@ -21,12 +22,28 @@ struct batch *lane_take(struct lane *lane) {
   for (size_t i = 0; i < count; i++) {
     messages[i] = queue_at(lane, i)->inbound;
   }
-  truths_refresh(lane);
   struct batch *batch = batch_create(&lane->pipeline, lane->arena, messages, count);
-  if (batch != NULL && lane->poison) {
+  if (batch != NULL && count == 1 && poison_is(lane, &messages[0])) {
     (void)batch_halve(batch); // of one message: it is made dead
   }
   return batch;
+}
+
+// The first messages of the queue, in a batch of their own. They stay in the queue until the batch is committed.
+struct batch *lane_take(struct lane *lane) {
+  if (lane->queue_count == 0 || lane->store.session == NULL || lane->retake) {
+    return NULL;
+  }
+  truths_refresh(lane);
+  for (;;) {
+    size_t count = lane->queue_count < lane->batch_limit ? lane->queue_count : lane->batch_limit;
+    struct batch *batch = batch_of_queue(lane, count);
+    if (batch != NULL || count == 1) {
+      return batch;
+    }
+    arena_reset(lane->arena); // too many for the arena
+    lane->batch_limit = count / 2;
+  }
 }
 
 static enum lumin_status batch_attempt(struct lane *lane, struct batch *batch) {
@@ -49,19 +66,19 @@ struct attempt {
   enum lumin_status status;
 };
 
-static void attempt_pause(const struct attempt *attempt) {
+static void lane_back_off(struct lane *lane, unsigned failures) {
   int64_t pause = RETRY_PAUSE_FIRST;
-  for (unsigned i = 1; i < attempt->failures && pause < RETRY_PAUSE_LONGEST; i++) {
+  for (unsigned i = 1; i < failures && pause < RETRY_PAUSE_LONGEST; i++) {
     pause *= 2;
   }
-  lane_pause(attempt->lane, pause / 2 + (int64_t)random_below((uint64_t)pause));
+  lane_pause(lane, pause / 2 + (int64_t)random_below((uint64_t)pause));
 }
 
 static enum lumin_status surprise_conflict(struct attempt *attempt) {
   attempt->lane->counters.conflicts++;
   batch_doubt(attempt->batch);
   if (attempt->failures > QUARRELS_BEFORE_PAUSE) {
-    attempt_pause(attempt);
+    lane_back_off(attempt->lane, attempt->failures);
   }
   return LUMIN_OK;
 }
@@ -77,25 +94,29 @@ static enum lumin_status surprise_deadlock(struct attempt *attempt) {
 static enum lumin_status surprise_halve(struct attempt *attempt) {
   struct lane *lane = attempt->lane;
   size_t count = 0;
-  (void)batch_commands(attempt->batch, &count);
+  const struct command *commands = batch_commands(attempt->batch, &count);
   lane->batch_limit = count > 1 ? count / 2 : 1;
-  lane->poison = count == 1;
-  if (lane->poison) {
-    log_error("command_poisoned", log_number("lane", lane->number),
+  bool used_up = attempt->status == LUMIN_NO_MEMORY && attempt->failures > 1; // by earlier attempts: it starts afresh
+  if (count == 1 && !used_up) {
+    const struct inbound *message = commands[0].inbound;
+    lane->poison = (struct poison){true, message->partition, {message->seq, message->ts_ns}};
+    log_error("command_poisoned", log_number("lane", lane->number), log_number("partition", message->partition),
+              log_number("seq", (int64_t)message->seq),
               log_string("sqlstate", lane->store.session ? session_sqlstate(lane->store.session) : ""));
   }
   return attempt->status;
 }
 
+// Nobody's fault: the batch is put back, and taken again after a while, with an empty arena however long it lasts.
 static enum lumin_status surprise_wait(struct attempt *attempt) {
   struct lane *lane = attempt->lane;
-  if (attempt->failures == 1) {
+  if (++lane->failures == 1) {
     log_warn("batch_waits", log_number("lane", lane->number),
              log_string("sqlstate", lane->store.session ? session_sqlstate(lane->store.session) : ""),
              log_string("reason", lane->store.session ? session_message(lane->store.session) : ""));
   }
-  attempt_pause(attempt);
-  return LUMIN_OK;
+  lane_back_off(lane, lane->failures);
+  return attempt->status;
 }
 
 static enum lumin_status surprise_fenced(struct attempt *attempt) {
@@ -111,6 +132,7 @@ static enum lumin_status surprise_foreign(struct attempt *attempt) {
             log_string("what", "a user's version was written by somebody else; everything is dropped and read anew"));
   attempt->lane->quarrel = true;
   lane_release(attempt->lane);
+  lane_pause(attempt->lane, NS_PER_SECOND); // it may well be so again
   return attempt->status;
 }
 
@@ -130,8 +152,11 @@ static bool batch_is_committed(const struct batch *batch, const struct partition
   return false;
 }
 
-static void partitions_attach_all(struct lane *lane) {
+// What is queued is read again from where the partitions stand.
+static void partitions_read_again(struct lane *lane) {
+  cursors_detach(lane);
   for (uint32_t i = 0; i < lane->owned_count; i++) {
+    queue_drop_partition(lane, lane->owned[i]);
     lane->partitions[lane->owned[i]].attach = lane->partitions[lane->owned[i]].state == PARTITION_OPEN;
   }
 }
@@ -143,7 +168,8 @@ static enum lumin_status surprise_lost(struct attempt *attempt) {
   uint32_t owned = lane->owned_count;
   lane->counters.in_doubt++;
   log_warn("commit_in_doubt", log_number("lane", lane->number));
-  while (lane_reopen_session(lane) != LUMIN_OK || lane_retake(lane, lane->arena, &rows) != LUMIN_OK) {
+  arena_reset(lane->scratch);
+  while (lane_reopen_session(lane) != LUMIN_OK || lane_retake(lane, lane->scratch, &rows) != LUMIN_OK) {
     if (lane_stopping(lane)) {
       return LUMIN_STOPPED;
     }
@@ -157,16 +183,12 @@ static enum lumin_status surprise_lost(struct attempt *attempt) {
     memory_clear(lane->memory); // what was settled may belong to a partition that is lost
   }
   if (lane->owned_count != owned) {
-    // A partition went, and its messages with it: the batch cannot be told in full any more. The others are read again
-    // from where they stand.
-    partitions_attach_all(lane);
+    // A partition went, and its messages with it: the batch cannot be told in full any more.
+    partitions_read_again(lane);
     return LUMIN_NOT_OWNER;
   }
-  if (committed) {
-    attempt->status = LUMIN_OK;
-    return LUMIN_STOPPED; // no further attempt
-  }
-  return LUMIN_OK;
+  attempt->status = committed ? LUMIN_OK : LUMIN_CONNECTION_LOST;
+  return LUMIN_STOPPED; // no further attempt: what was not committed is taken again, with an empty arena
 }
 
 static const struct {
@@ -220,7 +242,8 @@ static void batch_done(struct lane *lane, const struct batch *batch) {
   }
   size_t full = lane->worker->config->lane_batch;
   lane->batch_limit = 2 * lane->batch_limit > full ? full : 2 * lane->batch_limit;
-  lane->poison = false;
+  lane->poison.known = false;
+  lane->failures = 0;
   lane->committed = commands;
   batch_count(lane, batch);
 }
@@ -228,16 +251,14 @@ static void batch_done(struct lane *lane, const struct batch *batch) {
 enum lumin_status lane_commit(struct lane *lane, struct batch *batch) {
   struct attempt attempt = {.lane = lane, .batch = batch};
   attempt.status = batch_decode(batch);
-  if (attempt.status == LUMIN_OK) {
+  bool decoded = attempt.status == LUMIN_OK;
+  if (decoded) {
     attempt.status = batch_attempt(lane, batch);
   }
   while (attempt.status != LUMIN_OK) {
     attempt.failures++;
-    if (surprise_meet(&attempt) != LUMIN_OK) {
+    if (surprise_meet(&attempt) != LUMIN_OK || !decoded || lane_stopping(lane)) {
       break;
-    }
-    if (lane_stopping(lane) && attempt.failures > QUARRELS_BEFORE_PAUSE) {
-      return LUMIN_STOPPED;
     }
     attempt.status = batch_attempt(lane, batch);
   }

@@ -118,14 +118,18 @@ void lane_mark_answer(struct lane *lane, struct span kind, struct span payload) 
 
 // ---- writing
 
+// Each is taken out before it is written: more may be found meanwhile.
 enum lumin_status lost_ranges_record(struct lane *lane, struct arena *arena) {
   enum lumin_status status = LUMIN_OK;
   for (uint32_t i = 0; i < lane->owned_count; i++) {
-    struct partition *partition = &lane->partitions[lane->owned[i]];
+    uint16_t number = lane->owned[i];
+    struct partition *partition = &lane->partitions[number];
     while (partition->lost_count > 0 && status == LUMIN_OK) {
-      const struct lost_range *lost = &partition->lost[partition->lost_count - 1];
-      status = store_lost_range(&lane->store, lane->owned[i], lost->first, lost->last, arena);
-      partition->lost_count -= status == LUMIN_OK;
+      struct lost_range lost = partition->lost[--partition->lost_count];
+      status = store_lost_range(&lane->store, number, lost.first, lost.last, arena);
+      if (status != LUMIN_OK && partition->lost_count < PARTITION_LOST_MAX) {
+        partition->lost[partition->lost_count++] = lost;
+      }
     }
   }
   return status;

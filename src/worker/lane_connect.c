@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 // The lane's two connections. Neither ever reconnects by itself: a lost one is closed, and all that was known through
 // it is known no more.
+#include <fcntl.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/epoll.h>
+#include <unistd.h>
 
 #include "lane_internal.h"
 #include "lumin/base/clock.h"
@@ -74,6 +76,14 @@ enum lumin_status lane_ask(struct lane *lane, struct span subject, struct span b
 
 // ---- PostgreSQL
 
+static void session_unwatch(struct lane *lane) {
+  if (lane->session_watched) {
+    loop_remove(lane->loop, &lane->session_watch);
+    close(lane->session_watch.fd);
+    lane->session_watched = false;
+  }
+}
+
 static void session_ready(void *self, uint32_t events) {
   struct lane *lane = self;
   (void)events;
@@ -81,8 +91,7 @@ static void session_ready(void *self, uint32_t events) {
     // Nothing was asked: a notice, or the end of the connection, which must not keep the loop awake.
     PGconn *connection = session_connection(lane->store.session);
     if (PQconsumeInput(connection) != 1 || PQstatus(connection) != CONNECTION_OK) {
-      loop_remove(lane->loop, &lane->session_watch);
-      lane->session_watched = false;
+      session_unwatch(lane);
     }
   }
 }
@@ -101,13 +110,24 @@ static void session_wait_turn(void *self, int fd, bool for_write) {
   lane->session_waiting = false;
 }
 
-static void session_drop(struct lane *lane) {
-  if (lane->session_watched) {
-    loop_remove(lane->loop, &lane->session_watch);
-    lane->session_watched = false;
+// A descriptor of its own: libpq closes its socket when it finds it dead, and the number may then be another's.
+static void session_watch_start(struct lane *lane) {
+  int fd = fcntl(PQsocket(session_connection(lane->store.session)), F_DUPFD_CLOEXEC, 0);
+  lane->session_watch = (struct loop_watch){.fd = fd, .events = EPOLLIN, .ready = session_ready, .self = lane};
+  lane->session_watched = fd >= 0 && loop_add(lane->loop, &lane->session_watch) == LUMIN_OK;
+  if (fd >= 0 && !lane->session_watched) {
+    close(fd);
   }
+}
+
+void lane_close_session(struct lane *lane) {
+  session_unwatch(lane);
   session_close(lane->store.session);
   lane->store.session = NULL;
+}
+
+static void session_drop(struct lane *lane) {
+  lane_close_session(lane);
   // Memory belongs to the connection: without it nobody vouches that it is still true.
   memory_clear(lane->memory);
   lane->retake = true;
@@ -135,9 +155,7 @@ enum lumin_status lane_reopen_session(struct lane *lane) {
   }
   lane->session_pause_ns = 0;
   lane->session_retry_ns = 0;
-  lane->session_watch = (struct loop_watch){
-      .fd = PQsocket(session_connection(lane->store.session)), .events = EPOLLIN, .ready = session_ready, .self = lane};
-  lane->session_watched = loop_add(lane->loop, &lane->session_watch) == LUMIN_OK;
+  session_watch_start(lane);
   log_info("postgres_connected", log_number("lane", lane->number));
   return LUMIN_OK;
 }

@@ -8,7 +8,7 @@
 #include "lumin/base/clock.h"
 
 #define QUEUE_BYTES_MAX (64U << 20) // of a lane; beyond it pulls are denied for a while
-#define PULL_BYTES_MAX (1U << 20)   // of one pull request
+#define PULL_BYTES_LEAST (1U << 20) // of one pull request; never less than the largest message
 #define ATTACH_PAUSE_FIRST (50 * NS_PER_MS)
 #define ATTACH_PAUSE_LONGEST (5 * NS_PER_SECOND)
 
@@ -60,10 +60,10 @@ void queue_drop_partition(struct lane *lane, uint16_t number) {
   lane->queue_count = kept;
 }
 
-static void queue_push(struct lane *lane, uint16_t number, const struct cursor_input *input) {
+static bool queue_push(struct lane *lane, uint16_t number, const struct cursor_input *input) {
   natsMsg *message = lane->arriving;
   if (lane->queue_count == lane->queue_room && !queue_grow(lane)) {
-    return; // not taken: the cursor's next message shows the gap, and it attaches again
+    return false;
   }
   struct taken *taken = queue_at(lane, lane->queue_count++);
   *taken = (struct taken){.generation = input->generation};
@@ -86,6 +86,7 @@ static void queue_push(struct lane *lane, uint16_t number, const struct cursor_i
   taken->bytes = taken->inbound.payload.len + 1024; // nats.c's own cost, roughly
   lane->queue_bytes += taken->bytes;
   lane->arriving = NULL; // it is the queue's now
+  return true;
 }
 
 // ---- actions
@@ -147,7 +148,9 @@ static void do_pull(struct lane *lane, uint16_t number, const struct cursor_acti
     return;
   }
   const struct cursor_limits *limits = &lane->partitions[number].cursor.limits;
-  struct js_pull pull = {action->count, limits->expires_ns, limits->heartbeat_ns, PULL_BYTES_MAX};
+  uint64_t largest = (uint64_t)link_max_payload(lane->link) + (64U << 10);
+  struct js_pull pull = {action->count, limits->expires_ns, limits->heartbeat_ns,
+                         largest > PULL_BYTES_LEAST ? largest : PULL_BYTES_LEAST};
   struct span tail = arena_printf(lane->turn, "p.%llu", (unsigned long long)action->pull_id);
   if (tail.data != NULL) {
     (void)!lane_ask(lane, js_pull_subject(lane->turn, STREAM_COMMANDS, consumer_name(lane, number, action->generation)),
@@ -159,7 +162,11 @@ static void do_take(struct lane *lane, uint16_t number, const struct cursor_acti
                     const struct cursor_input *input) {
   (void)action;
   lane->partitions[number].attach_pause_ns = 0;
-  queue_push(lane, number, input);
+  if (!queue_push(lane, number, input)) { // the cursor counts it as taken: it must begin anew
+    struct cursor_input detach = {.kind = CURSOR_IN_DETACH, .now_ns = input->now_ns};
+    lane->partitions[number].attach = true;
+    cursor_feed(lane, number, &detach);
+  }
 }
 
 static void do_advance(struct lane *lane, uint16_t number, const struct cursor_action *action) {

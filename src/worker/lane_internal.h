@@ -104,8 +104,13 @@ struct lane {
   size_t queue_bytes;
   size_t batch_limit; // shrinks when a batch must be halved
   size_t committed;   // messages at the queue's head that the last batch committed: freed by lane_forget
-  bool poison;        // the one message of the next batch is to be made dead
-  bool quarrel;       // somebody else wrote: everything is dropped
+  struct poison {
+    bool known;
+    uint16_t partition;
+    struct stream_position position;
+  } poison;          // the message that is to be made dead when it is next taken alone
+  unsigned failures; // attempts at a batch in a row that failed for nobody's fault
+  bool quarrel;      // somebody else wrote: everything is dropped
 
   int64_t checkpoint_at_ns;
   // the busy mark: a stream sequence whose timestamp is being asked for
@@ -130,6 +135,7 @@ static inline bool lane_stopping(const struct lane *lane) { return atomic_load(&
 // lane_connect.c
 void lane_keep_connected(struct lane *lane);
 void lane_disconnect(struct lane *lane);
+void lane_close_session(struct lane *lane);
 LUMIN_MUST_USE enum lumin_status lane_reopen_session(struct lane *lane);
 struct span lane_inbox_subject(struct lane *lane, struct arena *arena, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -5,7 +5,7 @@
 
 static const char *outcome_name(enum outcome_status status) {
   static const char *const names[] = {"NONE", "APPLIED", "UNCHANGED", "REJECTED", "DEAD"};
-  return names[status];
+  return (size_t)status < sizeof names / sizeof names[0] ? names[status] : names[0];
 }
 
 static size_t headers_fill(struct lane *lane, const struct command *command, struct link_header headers[8]) {

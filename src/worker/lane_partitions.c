@@ -110,12 +110,12 @@ enum lumin_status lane_retake(struct lane *lane, struct arena *arena, struct par
   return LUMIN_OK;
 }
 
-// Where a row stands elsewhere than believed, all that was built on the belief goes.
-static void partition_compare(struct lane *lane, uint16_t number, const struct partition_row *row) {
+// Where a row stands elsewhere than believed, all that was built on the belief goes. True where it did.
+static bool partition_compare(struct lane *lane, uint16_t number, const struct partition_row *row) {
   struct partition_truth *truth = &lane->truths[number];
   if (row->input_seq == truth->input_seq && row->input_ts_ns == truth->input_ts_ns &&
       row->event_position == truth->event_position) {
-    return;
+    return false;
   }
   memory_forget_partition(lane->memory, number);
   relay_close(lane->relay, number);
@@ -123,18 +123,22 @@ static void partition_compare(struct lane *lane, uint16_t number, const struct p
   struct cursor_input detach = {.kind = CURSOR_IN_DETACH, .now_ns = clock_monotonic_ns()};
   cursor_feed(lane, number, &detach);
   partition_own(lane, row); // surveyed and attached anew
+  return true;
 }
 
 static void partitions_compare(struct lane *lane, const struct partition_rows *rows) {
+  bool anew = false;
   for (uint32_t i = lane->owned_count; i-- > 0;) {
     const struct partition_row *row = row_find(rows, lane->owned[i]);
     if (row == NULL || row->epoch != lane->truths[lane->owned[i]].epoch) {
       partition_lose(lane, lane->owned[i]);
     } else {
-      partition_compare(lane, lane->owned[i], row);
+      anew = partition_compare(lane, lane->owned[i], row) || anew;
     }
   }
-  survey_start(lane);
+  if (anew) { // and not otherwise: a survey under way would never end
+    survey_start(lane);
+  }
 }
 
 enum lumin_status lane_review(struct lane *lane) {

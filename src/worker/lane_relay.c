@@ -9,6 +9,7 @@
 #include "lumin/base/failpoint.h"
 
 #define REFILL_ROWS 512
+#define DEAD_HEADERS_ROOM 4096
 #define DEAD_ACK_TIMEOUT (5 * NS_PER_SECOND)
 
 // An event on its way, in one block; texts stand behind the struct, each with a NUL.
@@ -282,12 +283,19 @@ static void dead_send_next(struct lane *lane, uint16_t number, int64_t now) {
       {"Lumin-Dead-Partition", arena_printf(arena, "%u", (unsigned)number)},
       {"Lumin-Dead-Position", arena_printf(arena, "%llu", (unsigned long long)dead->dead_position)},
       {"Lumin-Stream-Sequence", arena_printf(arena, "%llu", (unsigned long long)dead->stream_seq)},
+      {"Lumin-Dead-Payload", SPAN_LITERAL("omitted")},
   };
   struct span reply =
       lane_inbox_subject(lane, arena, "d.%u.%llu", (unsigned)number, (unsigned long long)dead->dead_position);
   size_t header_count = sizeof headers / sizeof headers[0];
+  struct span payload = dead->payload;
+  if ((int64_t)payload.len + DEAD_HEADERS_ROOM > link_max_payload(lane->link)) {
+    payload = SPAN_EMPTY; // it came with fewer headers than it leaves with; the row has it
+  } else {
+    header_count--; // without the last one
+  }
   if (subject.data != NULL && reply.data != NULL && headers_are_whole(headers, header_count) &&
-      link_publish_headers(lane->link, subject, reply, dead->payload, headers, header_count) == LUMIN_OK) {
+      link_publish_headers(lane->link, subject, reply, payload, headers, header_count) == LUMIN_OK) {
     partition->dead_sent = true;
     partition->dead_deadline_ns = now + DEAD_ACK_TIMEOUT;
   }
@@ -319,6 +327,8 @@ void lane_refill_relay(struct lane *lane) {
     if (partition->state != PARTITION_OPEN || lane->link == NULL || lane->store.session == NULL) {
       continue;
     }
+    // A commit that was in doubt has left its events to the table.
+    partition->behind = partition->behind || relay_pushed(lane->relay, number) < truth->event_position;
     if (partition->behind && relay_held(lane->relay) < lane->worker->config->relay_entries / 2) {
       events_refill(lane, number);
     }
