@@ -29,8 +29,12 @@ void request_take(struct door *door, natsMsg *message) {
     atomic_fetch_add(&door->totals.dropped, 1);
     return;
   }
+  struct span traceparent = link_header_get(message, "traceparent");
+  request.caller.traceparent = trace_parent_is_valid(traceparent) ? traceparent : SPAN_EMPTY;
   struct refusal refusal = {0};
-  if (request_check(door, &request, &refusal) != LUMIN_OK) {
+  if (request.caller.method == NULL) {
+    reply_refuse_reason(door, &request.caller, LUMIN_UNIMPLEMENTED, "there is no such method");
+  } else if (request_check(door, &request, &refusal) != LUMIN_OK) {
     reply_refuse(door, &request.caller, &refusal, door->scratch);
   } else if (request.caller.method->kind == METHOD_COMMAND) {
     command_take(door, &request);
@@ -48,11 +52,6 @@ static bool request_is_answerable(struct door *door, const struct request *reque
 }
 
 static enum lumin_status request_check(struct door *door, struct request *request, struct refusal *ret_refusal) {
-  struct span traceparent = link_header_get(request->message, "traceparent");
-  request->caller.traceparent = trace_parent_is_valid(traceparent) ? traceparent : SPAN_EMPTY;
-  if (request->caller.method == NULL) {
-    return refuse(ret_refusal, LUMIN_UNIMPLEMENTED, "there is no such method");
-  }
   enum lumin_status status = headers_check(request, ret_refusal);
   if (status == LUMIN_OK && request->caller.method->kind == METHOD_COMMAND) {
     status = command_id_find(request, ret_refusal); // first, so that every later refusal names it

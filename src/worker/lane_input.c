@@ -83,7 +83,7 @@ static bool queue_push(struct lane *lane, uint16_t number, const struct cursor_i
                   .traceparent = link_header_get(message, "traceparent"),
                   .tracestate = link_header_get(message, "tracestate")},
   };
-  taken->bytes = taken->inbound.payload.len + 1024; // nats.c's own cost, roughly
+  taken->bytes = lane->arriving_bytes + 1024; // and nats.c's own cost, roughly
   lane->queue_bytes += taken->bytes;
   lane->arriving = NULL; // it is the queue's now
   return true;
@@ -486,7 +486,11 @@ static void lane_arrive(struct lane *lane, natsMsg *message) {
 }
 
 void lane_receive(struct lane *lane) {
+  size_t waiting = link_waiting_bytes(lane->inbox);
   while ((lane->arriving = link_next(lane->inbox)) != NULL) {
+    size_t left = link_waiting_bytes(lane->inbox);
+    lane->arriving_bytes = waiting > left ? waiting - left : 0;
+    waiting = left;
     arena_reset(lane->turn);
     lane_arrive(lane, lane->arriving);
     natsMsg_Destroy(lane->arriving); // NULL where it was taken

@@ -75,6 +75,7 @@ struct lane {
   struct link *link; // NULL: none
   natsSubscription *inbox;
   natsMsg *arriving; // the message whose cursor input is under way
+  size_t arriving_bytes;
   struct loop_watch session_watch;
   bool session_watched, session_waiting;
   int64_t link_retry_ns, session_retry_ns; // not before

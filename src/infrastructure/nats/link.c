@@ -223,6 +223,11 @@ natsMsg *link_next(natsSubscription *subscription) {
   return natsSubscription_NextMsg(&message, subscription, 0) == NATS_OK ? message : NULL;
 }
 
+size_t link_waiting_bytes(natsSubscription *subscription) {
+  int messages = 0, bytes = 0;
+  return natsSubscription_GetPending(subscription, &messages, &bytes) == NATS_OK && bytes > 0 ? (size_t)bytes : 0;
+}
+
 enum lumin_status link_publish(struct link *link, struct span subject, struct span reply, struct span payload) {
   natsStatus status =
       reply.len > 0

@@ -38,6 +38,8 @@ LUMIN_MUST_USE enum lumin_status link_subscribe(struct link *link, const char *s
 void link_unsubscribe(natsSubscription *subscription);
 // The next message that is here, or NULL. Freed by natsMsg_Destroy.
 natsMsg *link_next(natsSubscription *subscription);
+// Bytes of the messages that link_next would still give, headers and payloads.
+size_t link_waiting_bytes(natsSubscription *subscription);
 
 // CONNECTION_LOST where the link is dead; nothing is buffered then. `reply` may be empty. Subject and reply must be
 // NUL-terminated behind their length (arena_copy, arena_printf and literals are).
