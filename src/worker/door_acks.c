@@ -6,7 +6,6 @@
 // decides.
 #include <inttypes.h>
 
-#include "arrival.h"
 #include "door_internal.h"
 
 static enum lumin_status inbox_open(struct door *door, struct ack_inbox *inbox);
@@ -63,7 +62,7 @@ static enum lumin_status inbox_open(struct door *door, struct ack_inbox *inbox) 
 static void inbox_receive(struct door *door, struct ack_inbox *inbox) {
   uint64_t refused = inbox->refused;
   natsMsg *message = NULL;
-  while ((message = arrival_next(inbox->subscription, &inbox->refused)) != NULL) {
+  while ((message = link_next(inbox->subscription, &inbox->refused)) != NULL) {
     inbox->acked++;
     arena_reset(door->scratch);
     command_stored(door, message);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The door's link to NATS. Requests that are open on a lost link are not answered, only counted: the server lets nobody
 // answer them from another connection, and their commands stand.
-#include "arrival.h"
 #include "door_internal.h"
 
 #define QUEUE_GROUP "lumin-user"
@@ -82,7 +81,7 @@ static void messages_take(struct door *door, natsSubscription *subscription,
                           void (*take)(struct door *door, natsMsg *message)) {
   uint64_t nonsense = 0;
   natsMsg *message = NULL;
-  while ((message = arrival_next(subscription, &nonsense)) != NULL) {
+  while ((message = link_next(subscription, &nonsense)) != NULL) {
     arena_reset(door->scratch);
     take(door, message);
     natsMsg_Destroy(message);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Queries. Those that come while a load is under way go into the next one together; those whose rows are not yet what
 // is asked for wait, and read again. Bounded in number, in bytes and in subscriptions (guarantee 11).
-#include "arrival.h"
 #include "door_internal.h"
 
 #include <stdlib.h>
@@ -83,8 +82,7 @@ void queries_forget(struct door *door) {
 void queries_listen(struct door *door) {
   struct door_query *query = NULL;
   TAILQ_FOREACH(query, &door->patient, others) {
-    uint64_t nonsense = 0;
-    natsMsg *message = query->listening != NULL ? arrival_next(query->listening, &nonsense) : NULL;
+    natsMsg *message = query->listening != NULL ? link_next(query->listening, NULL) : NULL;
     if (message != NULL) { // it is committed, so the table has it
       natsMsg_Destroy(message);
       query->due_ns = door->next_due_ns = 0;

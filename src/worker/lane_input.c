@@ -487,7 +487,7 @@ static void lane_arrive(struct lane *lane, natsMsg *message) {
 
 void lane_receive(struct lane *lane) {
   size_t waiting = link_waiting_bytes(lane->inbox);
-  while ((lane->arriving = link_next(lane->inbox)) != NULL) {
+  while ((lane->arriving = link_next(lane->inbox, NULL)) != NULL) {
     size_t left = link_waiting_bytes(lane->inbox);
     lane->arriving_bytes = waiting > left ? waiting - left : 0;
     waiting = left;

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "arrival.h"
 #include "door_parse.h"
 #include "lumin/base/clock.h"
 #include "lumin/base/log.h"
@@ -149,8 +148,7 @@ static void request_answer(struct service *service, enum verb verb, natsMsg *mes
 static void service_answer(struct service *service) {
   for (size_t i = 0; service->link != NULL && i < VERB_COUNT * FORMS; i++) {
     natsMsg *message = NULL;
-    uint64_t nonsense = 0;
-    while ((message = arrival_next(service->subscriptions[i], &nonsense)) != NULL) {
+    while ((message = link_next(service->subscriptions[i], NULL)) != NULL) {
       request_answer(service, (enum verb)(i / FORMS), message);
       natsMsg_Destroy(message);
     }

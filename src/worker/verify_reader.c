@@ -221,7 +221,7 @@ static enum lumin_status message_take(struct reader *reader, natsMsg *message, s
 
 static enum lumin_status message_await(struct reader *reader, struct stream_event *ret_event) {
   natsMsg *message;
-  while ((message = link_next(reader->inbox)) != NULL) {
+  while ((message = link_next(reader->inbox, NULL)) != NULL) {
     enum lumin_status status = message_take(reader, message, ret_event);
     natsMsg_Destroy(message);
     if (status != LUMIN_RETRY) {

@@ -218,9 +218,15 @@ enum lumin_status link_subscribe(struct link *link, const char *subject, const c
 
 void link_unsubscribe(natsSubscription *subscription) { (void)natsSubscription_Unsubscribe(subscription); }
 
-natsMsg *link_next(natsSubscription *subscription) {
+natsMsg *link_next(natsSubscription *subscription, uint64_t *ret_refused) {
   natsMsg *message = NULL;
-  return natsSubscription_NextMsg(&message, subscription, 0) == NATS_OK ? message : NULL;
+  natsStatus status = NATS_OK;
+  while ((status = natsSubscription_NextMsg(&message, subscription, 0)) == NATS_NO_RESPONDERS) {
+    if (ret_refused != NULL) {
+      ++*ret_refused;
+    }
+  }
+  return status == NATS_OK ? message : NULL;
 }
 
 size_t link_waiting_bytes(natsSubscription *subscription) {
