@@ -3,10 +3,6 @@
 // (guarantee 10).
 #include "rig.h"
 
-#define APPLIED(v) .status = OUTCOME_APPLIED, .version = (v)
-#define REFUSED(why, v) .status = OUTCOME_REJECTED, .reason = LUMIN_##why, .version = (v)
-#define DEAD(why) .status = OUTCOME_DEAD, .reason = LUMIN_##why
-
 // Free keys are marked by the nil id: a user of that name would hold its addresses for nobody.
 Test(hostile, the_nil_user_is_none) {
   struct rig *rig = rig_plain();

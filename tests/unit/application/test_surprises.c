@@ -3,9 +3,6 @@
 // too little memory (guarantees 2, 7, 10).
 #include "rig.h"
 
-#define APPLIED(v) .status = OUTCOME_APPLIED, .version = (v)
-#define REFUSED(why, v) .status = OUTCOME_REJECTED, .reason = LUMIN_##why, .version = (v)
-
 static const struct step two_users[] = {
     {METHOD_create, 1, "Ada", .email = "a@example.com", APPLIED(1)},
     {METHOD_create, 2, "Bob", .email = "b@example.com", APPLIED(1)},
