@@ -266,7 +266,7 @@ static enum lumin_status lease_register(struct lease *lease) {
   struct params params = {
       .count = 3,
       .values = {(const char *)worker->id.bytes, worker->name, (const char *)&ms},
-      .lengths = {sizeof worker->id.bytes, (int)strlen(worker->name), sizeof ms},
+      .lengths = {sizeof worker->id.bytes, (int)span_from_text(worker->name).len, sizeof ms},
   };
   enum lumin_status status = lease_ask(lease, STATEMENT_WORKER_REGISTER, &params, &answer);
   if (status == LUMIN_OK) {

@@ -34,7 +34,7 @@ int main(int count, char **texts) {
   struct arguments arguments = {0};
   enum program_exit end = arguments_parse(count, texts, &arguments);
   if (end != PROGRAM_OK) {
-    return end;
+    return (int)end;
   }
   if (arguments.help) {
     help_print(stdout);
@@ -50,7 +50,7 @@ int main(int count, char **texts) {
                   arguments.word ? arguments.word : "");
     return PROGRAM_USAGE;
   }
-  return word_run(word, &arguments);
+  return (int)word_run(word, &arguments);
 }
 
 static enum program_exit word_run(const struct word *word, const struct arguments *arguments) {

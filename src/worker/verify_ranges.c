@@ -27,7 +27,7 @@ static enum lumin_status range_insert(struct ranges *ranges, size_t place, uint6
   if (ranges->count == RANGES_MAX) {
     return LUMIN_RESOURCE_EXHAUSTED;
   }
-  if (ranges->count == ranges->room) {
+  if (ranges->items == NULL || ranges->count == ranges->room) {
     size_t room = ranges->room == 0 ? 16 : 2 * ranges->room;
     struct range *items = realloc(ranges->items, room * sizeof *items);
     if (items == NULL) {
