@@ -60,10 +60,11 @@ static inline struct uuid numbered(unsigned kind, unsigned number) {
 static inline struct uuid user_numbered(unsigned number) { return numbered(0xaa, number); }
 static inline struct uuid command_numbered(unsigned number) { return numbered(0xcc, number); }
 
-static inline struct rig *rig_create(size_t memory_limit, size_t batch_memory) {
+// A lane over tables that are there already; they must outlive it.
+static inline struct rig *rig_create_on(struct fake_store *fake, size_t memory_limit, size_t batch_memory) {
   struct rig *rig = calloc(1, sizeof *rig);
   cr_assert(rig);
-  rig->fake = fake_create();
+  rig->fake = fake;
   rig->codec = codec_create(PAYLOAD_LIMIT);
   rig->arena = arena_create(batch_memory);
   rig->pipeline = (struct pipeline){.codec = codec_port(rig->codec),
@@ -81,15 +82,23 @@ static inline struct rig *rig_create(size_t memory_limit, size_t batch_memory) {
   return rig;
 }
 
+static inline struct rig *rig_create(size_t memory_limit, size_t batch_memory) {
+  return rig_create_on(fake_create(), memory_limit, batch_memory);
+}
+
 static inline struct rig *rig_plain(void) { return rig_create(1U << 20, BATCH_MEMORY); }
 
-static inline void rig_destroy(struct rig *rig) {
+static inline void rig_destroy_lane(struct rig *rig) {
   pipeline_finish(&rig->pipeline);
   memory_destroy(rig->pipeline.memory);
   arena_destroy(rig->arena);
   codec_destroy(rig->codec);
-  fake_destroy(rig->fake);
   free(rig);
+}
+
+static inline void rig_destroy(struct rig *rig) {
+  fake_destroy(rig->fake);
+  rig_destroy_lane(rig);
 }
 
 // ---- messages
