@@ -48,7 +48,6 @@ struct link_options worker_link_options(const struct worker *worker, const char 
       .user = config->nats_user,
       .password = config->nats_password,
       .creds = config->nats_creds,
-      .nkey = config->nats_nkey,
       .ca = config->nats_ca,
       .cert = config->nats_cert,
       .key = config->nats_key,

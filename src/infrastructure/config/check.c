@@ -23,9 +23,10 @@ struct companion {
 };
 
 static const struct companion companions[] = {
-    {CONFIG_KEY_nats_password, CONFIG_KEY_nats_user, true}, {CONFIG_KEY_nats_cert, CONFIG_KEY_nats_key, true},
-    {CONFIG_KEY_nats_key, CONFIG_KEY_nats_cert, true},      {CONFIG_KEY_nats_creds, CONFIG_KEY_nats_user, false},
-    {CONFIG_KEY_nats_creds, CONFIG_KEY_nats_nkey, false},   {CONFIG_KEY_nats_nkey, CONFIG_KEY_nats_user, false},
+    {CONFIG_KEY_nats_password, CONFIG_KEY_nats_user, true},
+    {CONFIG_KEY_nats_cert, CONFIG_KEY_nats_key, true},
+    {CONFIG_KEY_nats_key, CONFIG_KEY_nats_cert, true},
+    {CONFIG_KEY_nats_creds, CONFIG_KEY_nats_user, false},
 };
 
 static enum lumin_status relation_check(const struct config *config, const struct relation *relation,

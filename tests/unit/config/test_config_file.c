@@ -245,8 +245,6 @@ Test(config_file, keys_that_disagree) {
       {"nats:\n  cert: c.pem\n", "config.yaml:2: nats.cert: set without nats.key"},
       {"nats:\n  key: c.pem\n", "config.yaml:2: nats.key: set without nats.cert"},
       {"nats:\n  user: a\n  creds: c\n", "config.yaml:3: nats.creds: set together with nats.user; only one may be"},
-      {"nats:\n  nkey: a\n  creds: c\n", "config.yaml:3: nats.creds: set together with nats.nkey; only one may be"},
-      {"nats:\n  nkey: a\n  user: c\n", "config.yaml:2: nats.nkey: set together with nats.user; only one may be"},
   };
   EXPECT_REFUSALS(files);
   scratch_config("cursor: {heartbeat: 15s, expires: 30s}\nrelay: {window: 512, entries: 512, memory: 4MiB}\n"

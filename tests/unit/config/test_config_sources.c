@@ -52,11 +52,6 @@ Test(config_sources, well_known_variables_count) {
   config = load();
   cr_assert_str_eq(config->nats_creds, "c");
   config_destroy(config);
-  unsetenv("NATS_CREDS");
-  setenv("NATS_NKEY", "n", 1);
-  config = load();
-  cr_assert_str_eq(config->nats_nkey, "n");
-  config_destroy(config);
 }
 
 // Whichever comes first in the environment.

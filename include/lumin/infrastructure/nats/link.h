@@ -13,7 +13,7 @@ struct link;
 struct link_options {
   const char *url; // comma-separated servers
   const char *name;
-  const char *user, *password, *creds, *nkey, *ca, *cert, *key; // NULL or "": not used
+  const char *user, *password, *creds, *ca, *cert, *key; // NULL or "": not used
   const char *inbox_prefix;
   int64_t timeout_ns;
 };
