@@ -23,7 +23,7 @@ static void signal_ready(void *self, uint32_t events) {
 
 static void answer_all(struct link *link, natsSubscription *subscription, struct span body) {
   natsMsg *message = NULL;
-  while ((message = link_next(subscription)) != NULL) {
+  while ((message = link_next(subscription, NULL)) != NULL) {
     if (link_publish(link, span_from_text(natsMsg_GetReply(message)), SPAN_EMPTY, body) != LUMIN_OK) {
       ended = true;
     }
