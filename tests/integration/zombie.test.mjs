@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: MIT
+// A worker that is stopped (SIGSTOP), within a transaction and outside, for longer than its lease: another takes its
+// partitions over in time, and when it goes on it commits not one row more for them (guarantee 5), and goes on living.
+// Every insert is noted by a trigger with the connection that made it. And a worker that is asked to end, beside
+// another, lets no request fail. LUMIN_TEST_LONG=1: every scene ten times.
+import assert from "node:assert/strict";
+import fs from "node:fs";
+import path from "node:path";
+import test from "node:test";
+import { Load, commandOf, long, publish } from "../support/load.mjs";
+import { audit, settle } from "../support/oracle.mjs";
+import { Rig, eventually, sleep } from "../support/servers.mjs";
+
+const lease = 1000;
+const takeOver = lease + 4000; // a look for free partitions comes every second; the rest is patience on a busy machine
+const rounds = long ? 10 : 1;
+
+// ---- who wrote what
+
+const witness = `
+  CREATE SCHEMA witness;
+  CREATE TABLE witness.deeds (
+    deed bigserial PRIMARY KEY, program text NOT NULL, what text NOT NULL, partition int NOT NULL, owner uuid
+  );
+  CREATE FUNCTION witness.event() RETURNS trigger SECURITY DEFINER LANGUAGE plpgsql AS $$
+  BEGIN
+    INSERT INTO witness.deeds (program, what, partition)
+      VALUES (current_setting('application_name'), 'event', NEW.partition);
+    RETURN NULL;
+  END $$;
+  CREATE TRIGGER witness AFTER INSERT ON lumin.events FOR EACH ROW EXECUTE FUNCTION witness.event();
+  CREATE FUNCTION witness.partition() RETURNS trigger SECURITY DEFINER LANGUAGE plpgsql AS $$
+  BEGIN
+    INSERT INTO witness.deeds (program, what, partition, owner)
+      VALUES (current_setting('application_name'),
+              CASE WHEN OLD.owner IS DISTINCT FROM NEW.owner THEN 'owner' ELSE 'position' END, NEW.partition, NEW.owner);
+    RETURN NULL;
+  END $$;
+  CREATE TRIGGER witness AFTER UPDATE ON lumin.partitions FOR EACH ROW EXECUTE FUNCTION witness.partition()`;
+
+/** Writes for a partition by a worker that did not own it: deeds are numbered in the order of the row's lock. */
+const trespasses = `
+  SELECT w.*, t.program AS taker FROM (
+    SELECT *, max(deed) FILTER (WHERE what = 'owner') OVER (PARTITION BY partition ORDER BY deed) AS taking
+      FROM witness.deeds) AS w
+    JOIN witness.deeds t ON t.deed = w.taking
+   WHERE w.what <> 'owner' AND substring(t.program FROM ' (\\S+)$') <> substring(w.program FROM ' (\\S+)$')`;
+
+const isStopped = (pid) => /\) T /.test(fs.readFileSync(`/proc/${pid}/stat`, "utf8"));
+
+const ownedBy = (name) => `SELECT count(*)::int AS count FROM lumin.partitions p
+  JOIN lumin.workers w ON w.worker_id = p.owner WHERE w.name = '${name}'`;
+
+/** Two workers in one house, one after the other. */
+class House {
+  static async open(t, name) {
+    const house = new House();
+    house.rig = await Rig.start(t, { name });
+    house.t = t;
+    await house.rig.setup();
+    await house.rig.sql(witness);
+    house.file = path.join(house.rig.place.logs, "fail");
+    house.born = 0;
+    return house;
+  }
+
+  async worker(name, env = {}) {
+    return this.rig.worker({
+      name: `${name}-${++this.born}`,
+      env: { LUMIN_WORKER_NAME: `${name}-${this.born}`, LUMIN_WORKER_LEASE: `${lease}ms`, ...env },
+    });
+  }
+
+  async ownsAll(worker, timeout) {
+    const begun = Date.now();
+    await this.rig.sqlUntil(ownedBy(worker.name), ({ count }) => count === 32, { timeout });
+    return Date.now() - begun;
+  }
+
+  /** The first worker owns everything and is stopped by `stop`; the second takes over; the first goes on. */
+  async scene(what, { env = {}, stop, limit = takeOver }) {
+    const { rig, t } = this;
+    fs.rmSync(this.file, { force: true });
+    await rig.sql("TRUNCATE witness.deeds");
+    const first = await this.worker("first", { LUMIN_FAIL_FILE: this.file, LUMIN_FAIL_ACTION: "stop", ...env });
+    const load = await Load.start(rig, { users: 60, callers: 6, rate: 100, timeout: 800 });
+    await load.progress();
+    const second = await this.worker("second");
+    await this.ownsAll(first);
+
+    await stop(first, load);
+    await eventually(() => isStopped(first.pid), { what: `${first.name} being stopped ${what}` });
+    const ms = await this.ownsAll(second, limit);
+    t.diagnostic(`${what}: taken over after ${ms} ms`);
+    await load.progress();
+    first.resume();
+    await load.progress();
+    await sleep(700); // what it had in hand it would do now
+    assert.deepEqual(await rig.sql(trespasses), [], what);
+
+    await this.goesOnLiving(first, second, load);
+  }
+
+  /** It knows what it has lost, and takes it back when it is free again. */
+  async goesOnLiving(first, second, load) {
+    const lost = () => /partition_lost|lease_registered_anew/.test(first.logText());
+    await eventually(lost, { what: `${first.name} knowing that it lost its partitions` });
+    assert.equal(await second.stop(), 0);
+    await this.ownsAll(first, takeOver);
+    await load.progress();
+    await load.stop();
+    await settle(this.rig);
+    this.t.diagnostic(await audit(this.rig, load.history));
+    assert.deepEqual(await this.rig.sql(trespasses), []);
+    assert.equal(await first.stop(), 0);
+  }
+}
+
+const failAt = (name, n) => ({
+  env: { LUMIN_FAIL_AT: `${name}:${n}` },
+  stop: async (_first, _load, house) => fs.writeFileSync(house.file, ""),
+});
+
+// Statements of a batch are sent, then synced, flushed and finished; its events are pushed, published, acknowledged.
+const points = [
+  ["pg.sent", 2],
+  ["pg.synced", 1],
+  ["pg.flushed", 2],
+  ["pg.finished", 1],
+  ["relay.push", 1],
+  ["relay.publish", 1],
+  ["relay.acknowledged", 1],
+];
+
+test("stopped at a point of its work", async (t) => {
+  const house = await House.open(t, "zombie-points");
+  for (let round = 0; round < rounds; round++) {
+    for (const [name, n] of points) {
+      const { env, stop } = failAt(name, n);
+      await house.scene(`at ${name}:${n}`, { env, stop: (first, load) => stop(first, load, house) });
+    }
+  }
+});
+
+test("stopped at any moment", async (t) => {
+  const house = await House.open(t, "zombie-any");
+  for (let round = 0; round < 2 * rounds; round++) {
+    await house.scene("at any moment", {
+      stop: async (first, load) => {
+        await sleep(load.random.below(300));
+        await first.pause();
+      },
+    });
+  }
+});
+
+const longAddress = (user) => `${user}@${"very-long-label.".repeat(12)}example.com`;
+
+/** The backends of its lanes that wait for the rest of a transaction: their rows stay locked, and nothing times out. */
+const halfSent = (worker) => `SELECT count(*)::int AS count FROM pg_stat_activity
+  WHERE application_name LIKE 'lumin-user lane % ${worker.name}' AND state = 'active' AND wait_event = 'ClientRead'
+    AND backend_xid IS NOT NULL`;
+
+test("stopped when half of a transaction is sent", async (t) => {
+  const house = await House.open(t, "zombie-half");
+  const { rig } = house;
+  let caught = 0;
+  for (let attempt = 0; attempt < 4 * rounds && caught < rounds; attempt++) {
+    // One of the statements of that batch: some of a checkpoint, a renewal or a load may come before.
+    const env = { LUMIN_FAIL_AT: "pg.sent:5", LUMIN_WORKER_LANES: "1", LUMIN_LANE_BATCH: "1024" };
+    const stop = async (first, load) => {
+      await largeBatch(house, load);
+      await eventually(() => isStopped(first.pid), { what: "the failpoint" });
+      const [{ count }] = await rig.sql(halfSent(first));
+      caught += count;
+      t.diagnostic(`${count} backends wait for the rest`);
+    };
+    // One lease until it is over, another until the row that is still locked is freed.
+    await house.scene("in a transaction", { env, stop, limit: takeOver + lease + 1000 });
+  }
+  assert.ok(caught >= rounds, "no transaction was caught half sent");
+  const logs = rig.workers.map((worker) => worker.logText()).join("");
+  assert.match(logs, /stuck_backends_ended/);
+});
+
+// While a lock holds the batch under way, the next one grows beyond what libpq keeps back until the end.
+async function largeBatch({ rig, file }, load) {
+  const commands = Array.from({ length: 800 }, () => {
+    const user = load.random.uuid();
+    return commandOf(load.random.uuid(), "create", user, { firstName: "B", email: longAddress(user) });
+  });
+  const holder = await rig.postgres.client();
+  await holder.query("BEGIN; LOCK TABLE lumin.outcomes IN ACCESS EXCLUSIVE MODE");
+  await Promise.all(commands.map((command) => publish(load.history, load.publisher, command)));
+  await sleep(100);
+  fs.writeFileSync(file, "");
+  await holder.end();
+}
+
+test("workers replaced one after another under requests: none fails", async (t) => {
+  const house = await House.open(t, "zombie-rolling");
+  const { rig } = house;
+  let worker = await house.worker("rolling", { LUMIN_WORKER_LEASE: "3s" });
+  const load = await Load.start(rig, { callers: 24, rate: 0, timeout: 8000, think: 8 });
+  for (let round = 0; round < 3 * rounds; round++) {
+    const next = await house.worker("rolling", { LUMIN_WORKER_LEASE: "3s" });
+    await sleep(300);
+    assert.equal(await worker.stop(), 0);
+    await load.progress();
+    worker = next;
+  }
+  await load.stop();
+  const failed = load.history.attempts.filter(({ answer }) => answer.kind !== "outcome");
+  assert.deepEqual(failed.map(({ answer }) => answer), []);
+  const longest = Math.max(...load.history.attempts.map(({ invoked, completed }) => completed - invoked));
+  t.diagnostic(`the longest request took ${Math.round(longest)} ms`);
+  await settle(rig);
+  t.diagnostic(await audit(rig, load.history));
+  assert.ok(load.history.attempts.length > 500, `${load.history.attempts.length} requests`);
+});
