@@ -47,6 +47,7 @@ struct batch *lane_take(struct lane *lane) {
 }
 
 static enum lumin_status batch_attempt(struct lane *lane, struct batch *batch) {
+  lane->attempted_ns = clock_monotonic_ns();
   enum lumin_status status = lost_ranges_record(lane, lane->arena);
   if (status == LUMIN_OK) {
     status = batch_load(batch);
