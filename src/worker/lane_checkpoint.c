@@ -43,7 +43,10 @@ static void marks_ask(struct lane *lane) {
                 relay_pushed(lane->relay, number) == relay_prefix(lane->relay, number);
     partition->idle_at_request = idle;
     partition->idle_sends = relay_sends(lane->relay, number);
-    partition->mark_position = idle || partition->state != PARTITION_OPEN ? 0 : relay_prefix(lane->relay, number);
+    // Gaps in front of later events are filled under one whole look at the stream; half-way it has to be a new one.
+    uint64_t prefix = relay_prefix(lane->relay, number);
+    bool busy = partition->state == PARTITION_OPEN && !idle && !survey_has_gaps(&partition->survey, prefix);
+    partition->mark_position = busy ? prefix : 0;
   }
   lane->mark_number++;
   lane->mark_seq = relay_highest_seq(lane->relay);
