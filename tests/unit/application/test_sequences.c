@@ -264,22 +264,24 @@ Test(sequences, a_halved_batch_is_its_first_half) {
   struct rig *rig = rig_plain();
   rig->fake->script = script;
   rig->fake->script_count = 1;
-  struct inbound messages[3];
+  struct inbound messages[COUNT(turns)];
   for (size_t i = 0; i < 3; i++)
     messages[i] = message_make(rig, &some_users[i]);
-  struct batch *batch = batch_create(&rig->pipeline, rig->arena, messages, 3);
+  for (size_t i = 3; i < COUNT(turns); i++)
+    messages[i] = message_make(rig, &turns[i]);
+  struct batch *batch = batch_create(&rig->pipeline, rig->arena, messages, COUNT(turns));
   cr_assert(batch);
   cr_expect_eq(rig_commit(rig, batch), LUMIN_BAD_DATA);
-  cr_expect_eq(batch_halve(batch), 1);
+  cr_expect_eq(batch_halve(batch), COUNT(turns) / 2);
   cr_assert_eq(batch_load(batch), LUMIN_OK);
   cr_assert_eq(batch_decide(batch), LUMIN_OK);
   cr_assert_eq(batch_record(batch), LUMIN_OK);
-  cr_expect_eq(rig->fake->tables.user_count, 1);
-  struct result results[2];
-  rig_apply(rig, messages + 1, 2, results);
+  cr_expect_eq(rig->fake->tables.user_count, 2);
+  struct result results[COUNT(turns)];
+  rig_apply(rig, messages + 2, COUNT(turns) - 2, results);
   cr_expect_eq(rig->fake->tables.user_count, 3);
   rig_check_tables(rig);
-  for (size_t i = 0; i < 3; i++)
+  for (size_t i = 0; i < COUNT(turns); i++)
     arena_destroy(messages[i].handle);
   rig_destroy(rig);
 }
