@@ -309,7 +309,6 @@ static void partition_open(struct lane *lane, uint16_t number) {
   partition->behind = truth->relayed_position < truth->event_position;
   partition->state = PARTITION_OPEN;
   partition->attach = true;
-  partition->attach_at_ns = 0;
 }
 
 static void survey_finish(struct lane *lane) {
