@@ -103,8 +103,9 @@ struct lane {
   struct taken *queue; // a ring, in the order of taking
   size_t queue_head, queue_count, queue_room;
   size_t queue_bytes;
-  size_t batch_limit; // shrinks when a batch must be halved
-  size_t committed;   // messages at the queue's head that the last batch committed: freed by lane_forget
+  size_t batch_limit;   // shrinks when a batch must be halved
+  size_t committed;     // messages at the queue's head that the last batch committed: freed by lane_forget
+  int64_t attempted_ns; // begin of the last attempt to commit: no event of its batch is older
   struct poison {
     bool known;
     uint16_t partition;

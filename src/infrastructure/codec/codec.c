@@ -63,18 +63,18 @@ static void unknown_drop(ProtobufCMessage *message) {
   }
 }
 
-enum lumin_status codec_decode(struct codec *codec, const ProtobufCMessageDescriptor *type, struct span payload,
-                               struct arena *arena, const ProtobufCMessage **ret_message, struct refusal *ret_refusal) {
-  if (payload.len > codec->payload_limit) {
+enum lumin_status codec_decode(struct codec *codec, const struct encoded *encoded, struct arena *arena,
+                               const ProtobufCMessage **ret_message, struct refusal *ret_refusal) {
+  if (encoded->bytes.len > codec->payload_limit) {
     return refuse_field(ret_refusal, "payload", "as many bytes as rpc.max_payload, 256 KiB if not set",
                         "the payload is too large");
   }
-  enum lumin_status status = wire_check(type, payload, ret_refusal);
+  enum lumin_status status = wire_check(encoded->type, encoded->bytes, ret_refusal);
   if (status != LUMIN_OK) {
     return status;
   }
   ProtobufCMessage *message = NULL;
-  status = message_unpack(type, payload, 16 * codec->payload_limit, arena, &message);
+  status = message_unpack(encoded->type, encoded->bytes, 16 * codec->payload_limit, arena, &message);
   if (status == LUMIN_INVALID_ARGUMENT) {
     return refuse_field(ret_refusal, "payload", "the request message in protobuf's binary format",
                         "the payload is not a protobuf message of this method");
@@ -87,13 +87,12 @@ enum lumin_status codec_decode(struct codec *codec, const ProtobufCMessageDescri
   return LUMIN_OK;
 }
 
-static enum lumin_status port_decode(void *self, const struct method *method, struct span payload, bool json,
-                                     struct arena *arena, const ProtobufCMessage **ret_message,
-                                     struct refusal *ret_refusal) {
-  if (json) {
+static enum lumin_status port_decode(void *self, const struct encoded *encoded, struct arena *arena,
+                                     const ProtobufCMessage **ret_message, struct refusal *ret_refusal) {
+  if (encoded->json) {
     return refuse_field(ret_refusal, "Content-Type", "application/protobuf", "JSON payloads are not taken yet");
   }
-  return codec_decode(self, method->request, payload, arena, ret_message, ret_refusal);
+  return codec_decode(self, encoded, arena, ret_message, ret_refusal);
 }
 
 enum lumin_status codec_pack(const ProtobufCMessage *message, struct arena *arena, struct span *ret_bytes) {

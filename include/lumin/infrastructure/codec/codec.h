@@ -15,8 +15,7 @@ struct codec_port codec_port(struct codec *codec);
 
 // Unpacks within the arena, at most `payload_limit` bytes in and 16 times that out; refuses ill-formed wire format, bad
 // UTF-8 and NUL bytes in text, naming the field. Unknown fields are dropped.
-LUMIN_MUST_USE enum lumin_status codec_decode(struct codec *codec, const ProtobufCMessageDescriptor *type,
-                                              struct span payload, struct arena *arena,
+LUMIN_MUST_USE enum lumin_status codec_decode(struct codec *codec, const struct encoded *encoded, struct arena *arena,
                                               const ProtobufCMessage **ret_message, struct refusal *ret_refusal);
 
 // Any message's bytes, in the arena.
