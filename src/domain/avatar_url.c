@@ -76,11 +76,13 @@ static const char *url_fault(struct span input, struct span *ret_host) {
 }
 
 static const char *authority_fault(struct span authority, struct span *ret_host) {
+  if (authority.len == 0)
+    return "the URL has no host";
   if (memchr(authority.data, '@', authority.len))
     return "the URL has a user before its host";
-  struct span host = authority;
-  struct span port = SPAN_EMPTY;
-  if (authority.len > 0 && authority.data[0] == '[') {
+  struct span host;
+  struct span port;
+  if (authority.data[0] == '[') {
     port = authority;
     host = cut_before(&port, "]", 1);
     if (port.len == 0)

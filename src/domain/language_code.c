@@ -70,18 +70,12 @@ static bool equal_folded(struct span a, struct span b) {
 
 // Grandfathered tags that the ABNF of a langtag does not match; the regular ones are langtags in form.
 static bool is_irregular(struct span input) {
-  static const struct {
-    const char *text;
-    size_t len;
-  } tags[] = {
-#define TAG(text) {text, sizeof text - 1}
-      TAG("en-gb-oed"), TAG("i-ami"), TAG("i-bnn"),     TAG("i-default"), TAG("i-enochian"), TAG("i-hak"),
-      TAG("i-klingon"), TAG("i-lux"), TAG("i-mingo"),   TAG("i-navajo"),  TAG("i-pwn"),      TAG("i-tao"),
-      TAG("i-tay"),     TAG("i-tsu"), TAG("sgn-be-fr"), TAG("sgn-be-nl"), TAG("sgn-ch-de"),
-#undef TAG
+  static const char *const tags[] = {
+      "en-gb-oed", "i-ami", "i-bnn", "i-default", "i-enochian", "i-hak",     "i-klingon", "i-lux",     "i-mingo",
+      "i-navajo",  "i-pwn", "i-tao", "i-tay",     "i-tsu",      "sgn-be-fr", "sgn-be-nl", "sgn-ch-de",
   };
   for (size_t i = 0; i < sizeof tags / sizeof tags[0]; i++)
-    if (equal_folded(input, span_of(tags[i].text, tags[i].len)))
+    if (equal_folded(input, span_from_text(tags[i])))
       return true;
   return false;
 }

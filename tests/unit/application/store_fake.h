@@ -228,7 +228,11 @@ static inline enum lumin_status fake_outcomes(struct fake_store *fake, const str
     if (fake_outcome_find(fake, &command->command_id))
       return LUMIN_CONFLICT;
     cr_assert_lt(tables->outcome_count, FAKE_ROWS);
-    tables->outcomes[tables->outcome_count++] = command->outcome;
+    struct outcome *row = &tables->outcomes[tables->outcome_count++];
+    *row = command->outcome;
+    row->refusal.message = fake_text(fake, row->refusal.message);
+    row->refusal.field = fake_text(fake, row->refusal.field);
+    row->refusal.allowed = fake_text(fake, row->refusal.allowed);
   }
   return LUMIN_OK;
 }
