@@ -8,7 +8,7 @@ import { Stage, assert, long } from "./stage.mjs";
 
 const stage = await Stage.start({ after }, { name: "transaction-proxy" });
 const cuts = ["cut-before", "cut-after", "cut-with"];
-const size = long ? 6000 : 1200;
+const size = long ? 6000 : 700;
 
 async function through(t, { seed, decide, split, pause, count = size, env = {} }) {
   await stage.begin(generate({ seed, partitions: 4, users: 24, count }));

@@ -51,7 +51,7 @@ const stopAt = (place, env = {}) => ({ ...stopping, LUMIN_FAIL_AT: place, ...env
 
 for (const point of ["pg.sent", "pg.synced", "pg.flushed", "pg.finished"]) {
   test(`SIGSTOP at every ${point}, a take-over, SIGCONT`, async () => {
-    const messages = generate({ seed: 21, partitions: 4, users: 8, count: long ? 120 : 32 });
+    const messages = generate({ seed: 21, partitions: 4, users: 8, count: long ? 120 : 28 });
     let stops = 0;
     let freed = 0;
     for (let n = 1; ; n++) {

@@ -50,7 +50,10 @@ test(`two processes take over from each other every second for ${seconds} s`, as
   }
   for (const worker of workers) await stage.register(worker);
   await stage.applied({ timeout: 60_000 });
-  for (const driver of drivers) assert.equal(await driver.stop(), 0, driver.logTail());
+  for (const driver of drivers) {
+    await driver.says("postgres_connected"); // it heeds SIGTERM
+    assert.equal(await driver.stop(), 0, driver.logTail());
+  }
   await stage.check();
   assert.ok(turns >= seconds / 2 && kills >= 3, `${turns} turns, ${kills} kills`);
   for (const count of taken) assert.ok(count > turns, `partitions taken in ${turns} turns: ${taken}`);
