@@ -20,6 +20,15 @@ function emailOf(text) {
   return { email, emailKey: email.toLowerCase() };
 }
 
+/** What a created user is like in all that the scripts never say. */
+const unsaid = {
+  languageCode: "", bio: "", birthDate: "", avatarUrl: "",
+  privacySettings: {
+    email: "VISIBILITY_NOBODY", phone: "VISIBILITY_NOBODY", birthDate: "VISIBILITY_CONTACTS",
+    bio: "VISIBILITY_EVERYONE", avatar: "VISIBILITY_EVERYONE", profileViews: "VISIBILITY_NOBODY",
+  },
+};
+
 const noEmail = { email: "", emailKey: "" };
 const phoneOf = (text) => (/^\+[1-9][0-9]{6,14}$/.test(text) ? text : null);
 const states = { PENDING: 1, DELETED: 5 };
@@ -59,7 +68,8 @@ const verbs = {
     if (address.email === "" && number === "") return invalid;
     if (user.status === states.DELETED) return refusal("DELETED");
     if (user.status !== 0) return refusal("ALREADY_EXISTS");
-    return { type: "user_created", body: { firstName: first, lastName: last, email: address.email, phone: number } };
+    const body = { firstName: first, lastName: last, email: address.email, phone: number, ...unsaid };
+    return { type: "user_created", body };
   },
   change_username(user, { firstName = "", lastName = "" }) {
     const first = nameOf(firstName, 1);
