@@ -51,12 +51,13 @@ export class Stage {
     const postgres = { settings: { track_commit_timestamp: "on", ...settings } };
     const rig = await Rig.start(t, { name, nats: false, postgres });
     const stage = new Stage(rig, partitions);
+    t.after(() => stage.clear());
     await stage.schema();
     return stage;
   }
 
   constructor(rig, partitions) {
-    Object.assign(this, { rig, partitions, count: 0 });
+    Object.assign(this, { rig, partitions, count: 0, drivers: [] });
     this.published = path.join(rig.place.logs, "published");
   }
 
@@ -79,8 +80,14 @@ export class Stage {
     await this.asService(fs.readFileSync(new URL("watch.sql", import.meta.url), "utf8"));
   }
 
+  /** Ends what a test that failed has left behind. */
+  async clear() {
+    await Promise.all(this.drivers.splice(0).map((driver) => driver.kill()));
+  }
+
   /** Empties the tables for a script. */
   async begin(messages, { dislikes } = {}) {
+    await this.clear();
     await this.asService(`TRUNCATE lumin.events, lumin.users, lumin.identifiers, lumin.outcomes, lumin.dead_commands,
       lumin.lost_ranges, watch.writes; DELETE FROM lumin.workers; UPDATE lumin.partitions SET owner = NULL, epoch = 0,
       backend_pid = NULL, input_seq = 0, input_ts = 0, event_position = 0, dead_position = 0`);
@@ -124,6 +131,7 @@ export class Stage {
       log: this.rig.place.log(name),
     });
     driver.worker = worker;
+    this.drivers.push(driver);
     fs.rmSync(driver.log, { force: true });
     driver.spawn();
     return driver;
