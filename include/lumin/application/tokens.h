@@ -14,3 +14,6 @@ bool trace_state_is_valid(struct span text);
 
 // Who asks: up to 256 printable ASCII characters, and may be empty.
 bool actor_is_valid(struct span text);
+
+// Whether a media type (RFC 9110), with or without parameters, is application/json.
+bool media_is_json(struct span type);

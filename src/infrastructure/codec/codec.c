@@ -6,6 +6,7 @@
 #include <openssl/evp.h>
 #include <stdlib.h>
 
+#include "json.h"
 #include "unpack.h"
 #include "wire.h"
 
@@ -38,13 +39,19 @@ void codec_destroy(struct codec *codec) {
   }
 }
 
+// The members of a oneof share their place in memory.
+static bool oneof_is_set(const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field) {
+  const char *which = (const char *)message + field->quantifier_offset;
+  return !(field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) || *(const uint32_t *)(const void *)which == field->id;
+}
+
 // They are ignored, so two commands that differ only in them are the same.
 static void unknown_drop(ProtobufCMessage *message) {
   message->n_unknown_fields = 0;
   message->unknown_fields = NULL;
   for (unsigned i = 0; i < message->descriptor->n_fields; i++) {
     const ProtobufCFieldDescriptor *field = &message->descriptor->fields[i];
-    if (field->type != PROTOBUF_C_TYPE_MESSAGE) {
+    if (field->type != PROTOBUF_C_TYPE_MESSAGE || !oneof_is_set(message, field)) {
       continue;
     }
     char *member = (char *)message + field->offset;
@@ -63,18 +70,27 @@ static void unknown_drop(ProtobufCMessage *message) {
   }
 }
 
+// Bytes that a decoded message may take.
+static size_t budget_of(const struct codec *codec) { return 16 * codec->payload_limit; }
+
+static enum lumin_status size_check(const struct codec *codec, struct span payload, struct refusal *ret_refusal) {
+  return payload.len <= codec->payload_limit
+             ? LUMIN_OK
+             : refuse_field(ret_refusal, "payload", "as many bytes as rpc.max_payload, 256 KiB if not set",
+                            "the payload is too large");
+}
+
 enum lumin_status codec_decode(struct codec *codec, const ProtobufCMessageDescriptor *type, struct span payload,
                                struct arena *arena, const ProtobufCMessage **ret_message, struct refusal *ret_refusal) {
-  if (payload.len > codec->payload_limit) {
-    return refuse_field(ret_refusal, "payload", "as many bytes as rpc.max_payload, 256 KiB if not set",
-                        "the payload is too large");
+  enum lumin_status status = size_check(codec, payload, ret_refusal);
+  if (status == LUMIN_OK) {
+    status = wire_check(type, payload, ret_refusal);
   }
-  enum lumin_status status = wire_check(type, payload, ret_refusal);
   if (status != LUMIN_OK) {
     return status;
   }
   ProtobufCMessage *message = NULL;
-  status = message_unpack(type, payload, 16 * codec->payload_limit, arena, &message);
+  status = message_unpack(type, payload, budget_of(codec), arena, &message);
   if (status == LUMIN_INVALID_ARGUMENT) {
     return refuse_field(ret_refusal, "payload", "the request message in protobuf's binary format",
                         "the payload is not a protobuf message of this method");
@@ -87,13 +103,37 @@ enum lumin_status codec_decode(struct codec *codec, const ProtobufCMessageDescri
   return LUMIN_OK;
 }
 
+enum lumin_status codec_decode_json(struct codec *codec, const ProtobufCMessageDescriptor *type, struct span payload,
+                                    struct arena *arena, const ProtobufCMessage **ret_message,
+                                    struct refusal *ret_refusal) {
+  struct json_input input = {payload, arena, budget_of(codec)};
+  ProtobufCMessage *message = NULL;
+  enum lumin_status status = size_check(codec, payload, ret_refusal);
+  if (status == LUMIN_OK) {
+    status = json_read(type, &input, &message, ret_refusal);
+  }
+  if (status == LUMIN_OK) {
+    *ret_message = message;
+  }
+  return status;
+}
+
+enum lumin_status codec_encode_json(const ProtobufCMessage *message, struct arena *arena, struct span *ret_text) {
+  return json_write(message, arena, ret_text);
+}
+
+enum lumin_status codec_convert_json(const ProtobufCMessageDescriptor *type, struct span bytes, struct arena *arena,
+                                     struct span *ret_text) {
+  ProtobufCMessage *message = NULL;
+  enum lumin_status status = message_unpack(type, bytes, SIZE_MAX, arena, &message);
+  return status == LUMIN_OK ? json_write(message, arena, ret_text) : status;
+}
+
 static enum lumin_status port_decode(void *self, const struct method *method, struct span payload, bool json,
                                      struct arena *arena, const ProtobufCMessage **ret_message,
                                      struct refusal *ret_refusal) {
-  if (json) {
-    return refuse_field(ret_refusal, "Content-Type", "application/protobuf", "JSON payloads are not taken yet");
-  }
-  return codec_decode(self, method->request, payload, arena, ret_message, ret_refusal);
+  return json ? codec_decode_json(self, method->request, payload, arena, ret_message, ret_refusal)
+              : codec_decode(self, method->request, payload, arena, ret_message, ret_refusal);
 }
 
 enum lumin_status codec_pack(const ProtobufCMessage *message, struct arena *arena, struct span *ret_bytes) {

@@ -19,6 +19,19 @@ LUMIN_MUST_USE enum lumin_status codec_decode(struct codec *codec, const Protobu
                                               struct span payload, struct arena *arena,
                                               const ProtobufCMessage **ret_message, struct refusal *ret_refusal);
 
+// The same for ProtoJSON (README, "JSON"): names in lowerCamelCase or as in the proto. Unknown and repeated names, wrong
+// types and numbers out of range are refused by the field's path, with what it may hold.
+LUMIN_MUST_USE enum lumin_status codec_decode_json(struct codec *codec, const ProtobufCMessageDescriptor *type,
+                                                   struct span payload, struct arena *arena,
+                                                   const ProtobufCMessage **ret_message, struct refusal *ret_refusal);
+
+// Any message as a line of ProtoJSON in the arena, with its fields' defaults shown; what codec_decode_json takes.
+LUMIN_MUST_USE enum lumin_status codec_encode_json(const ProtobufCMessage *message, struct arena *arena,
+                                                   struct span *ret_text);
+// The bytes of a message of that type, as that.
+LUMIN_MUST_USE enum lumin_status codec_convert_json(const ProtobufCMessageDescriptor *type, struct span bytes,
+                                                    struct arena *arena, struct span *ret_text);
+
 // Any message's bytes, in the arena.
 LUMIN_MUST_USE enum lumin_status codec_pack(const ProtobufCMessage *message, struct arena *arena,
                                             struct span *ret_bytes);
