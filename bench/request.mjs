@@ -6,12 +6,9 @@ import { echo, load } from "./programs.mjs";
 export const outstanding = [1, 16, 64, 256];
 
 export async function requestRound(rig, state) {
-  // Users to change and read, where no drain has made them.
   const worker = await rig.worker();
-  if (state.users <= state.active) {
-    await load(rig, state, "gateway", "request", { work: "create", outstanding: 256, "run-ms": 1 });
-    while (state.users <= state.active) await load(rig, state, "gateway", "request", create);
-  }
+  // Users to change and read, where no drain has made them.
+  while (state.users <= state.active) await load(rig, state, "gateway", "request", create);
   const commands = await levels(rig, state, worker, { work: "mixed" });
   const get = await levels(rig, state, worker, { work: "get" });
   await worker.stop();

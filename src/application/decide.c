@@ -185,8 +185,8 @@ static enum lumin_status command_apply(struct batch *batch, struct command *comm
   if (status == LUMIN_OK) {
     status = command->method->decide(&decision, command->message);
   }
-  if (status == LUMIN_OK && decision.event_count > 0) {
-    status = claims_move(batch, &working->now, &decision.user, &decision.refusal);
+  if (status == LUMIN_OK && decision.event_count > 0) { // a command about no user has no events
+    status = working == NULL ? LUMIN_INTERNAL : claims_move(batch, &working->now, &decision.user, &decision.refusal);
   }
   if (status == LUMIN_NO_MEMORY) {
     return status;
@@ -199,7 +199,7 @@ static enum lumin_status command_apply(struct batch *batch, struct command *comm
     (void)refuse(&refusal, LUMIN_INTERNAL, "the command failed inside the service");
     return command_conclude(batch, command, OUTCOME_DEAD, &refusal);
   }
-  if (decision.event_count == 0) {
+  if (decision.event_count == 0 || working == NULL) {
     return command_conclude(batch, command, OUTCOME_UNCHANGED, NULL);
   }
   status = events_keep(batch, command, &decision);

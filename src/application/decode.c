@@ -152,9 +152,9 @@ static bool content_is_json(const struct inbound *in) {
 static enum lumin_status payload_decode(struct batch *batch, struct command *command) {
   struct codec_port *codec = &batch->pipeline->codec;
   if (command->method != NULL && !command->poisoned) { // what dies anyway may be what the memory does not hold
+    struct encoded encoded = {command->method->request, command->inbound->payload, command->json};
     struct refusal refusal = {0};
-    enum lumin_status status = codec->decode(codec->self, command->method, command->inbound->payload, command->json,
-                                             batch->arena, &command->message, &refusal);
+    enum lumin_status status = codec->decode(codec->self, &encoded, batch->arena, &command->message, &refusal);
     if (status == LUMIN_NO_MEMORY) {
       return status;
     }

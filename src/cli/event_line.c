@@ -78,7 +78,8 @@ static enum lumin_status body_rows(const struct reply_reader *reader, const stru
   struct refusal refusal = {0};
   enum lumin_status status = LUMIN_INVALID_ARGUMENT;
   if (type != NULL) {
-    status = codec_decode(reader->codec, type->body, body, reader->arena, &message, &refusal);
+    status = codec_decode(reader->codec, &(struct encoded){.type = type->body, .bytes = body}, reader->arena, &message,
+                          &refusal);
   }
   if (status == LUMIN_INVALID_ARGUMENT) {
     const char *why = type == NULL ? "unknown_event" : "undecodable";

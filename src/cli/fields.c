@@ -2,8 +2,6 @@
 // From texts of the command line to members of a request.
 #include "fields.h"
 
-#include <ctype.h>
-
 #include "names.h"
 
 static bool set_text(void *member, const ProtobufCFieldDescriptor *field, struct span text);
@@ -63,11 +61,13 @@ struct span field_allowed(const ProtobufCFieldDescriptor *field, struct arena *a
   return field->type == PROTOBUF_C_TYPE_ENUM ? enum_allowed(field->descriptor, arena) : span_from_text(kind->allowed);
 }
 
+static char upper_case(char c) { return (char)(c >= 'a' && c <= 'z' ? c - 32 : c); }
+
 const char *enum_short_name(const ProtobufCEnumDescriptor *type, const char *name) {
   const char *at = name;
   for (const char *letter = type->short_name; *letter != '\0'; letter++) {
     at += *at == '_';
-    if (*at++ != toupper((unsigned char)*letter)) {
+    if (*at++ != upper_case(*letter)) {
       return name;
     }
   }
@@ -111,7 +111,7 @@ static bool enum_value_equal(struct span text, const char *name) {
   bool equal = text.len == wanted.len;
   for (size_t i = 0; equal && i < text.len; i++) {
     char c = text.data[i];
-    equal = (c == '-' ? '_' : (char)toupper((unsigned char)c)) == wanted.data[i];
+    equal = (c == '-' ? '_' : upper_case(c)) == wanted.data[i];
   }
   return equal;
 }

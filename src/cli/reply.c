@@ -48,7 +48,8 @@ static const void *message_read(const struct reply_reader *reader, const Protobu
                                 struct span body) {
   const ProtobufCMessage *message = NULL;
   struct refusal refusal = {0};
-  enum lumin_status status = codec_decode(reader->codec, type, body, reader->arena, &message, &refusal);
+  enum lumin_status status =
+      codec_decode(reader->codec, &(struct encoded){.type = type, .bytes = body}, reader->arena, &message, &refusal);
   return status == LUMIN_OK ? message : NULL;
 }
 

@@ -143,7 +143,8 @@ static enum lumin_status command_publish(struct door *door, const struct request
   if (subject.data == NULL || reply.data == NULL || count < 2 || headers[1].value.data == NULL) {
     return LUMIN_NO_MEMORY;
   }
-  enum lumin_status status = link_publish_headers(door->link, subject, reply, request->payload, headers, count);
+  enum lumin_status status =
+      link_publish_message(door->link, &(struct link_message){subject, reply, request->payload, headers, count});
   if (status == LUMIN_OK) {
     acks_expect(door);
   }

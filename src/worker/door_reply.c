@@ -30,7 +30,8 @@ void reply_send(struct door *door, const struct caller *caller, const struct rep
   count = header_add(headers, count, "traceparent", caller->traceparent);
   method_count(door, caller, reply); // first: who has the answer finds it counted
   if (!link_is_alive(door->link) ||
-      link_publish_headers(door->link, caller->reply, SPAN_EMPTY, reply->body, headers, count) != LUMIN_OK) {
+      link_publish_message(
+          door->link, &(struct link_message){caller->reply, SPAN_EMPTY, reply->body, headers, count}) != LUMIN_OK) {
     atomic_fetch_add(&door->totals.lost, 1);
   }
 }

@@ -112,8 +112,8 @@ static enum lumin_status payload_decode(struct door *door, struct request *reque
   struct codec_port codec = codec_port(door->codec);
   request->json = (request->payload.len > 0 && request->payload.data[0] == '{') ||
                   span_starts_with(link_header_get(request->message, "Content-Type"), SPAN_LITERAL("application/json"));
-  enum lumin_status status = codec.decode(codec.self, request->caller.method, request->payload, request->json,
-                                          door->scratch, &request->body, ret_refusal);
+  struct encoded encoded = {request->caller.method->request, request->payload, request->json};
+  enum lumin_status status = codec.decode(codec.self, &encoded, door->scratch, &request->body, ret_refusal);
   return status == LUMIN_NO_MEMORY ? refuse(ret_refusal, LUMIN_RESOURCE_EXHAUSTED, "the request needs too much memory")
                                    : status;
 }

@@ -57,7 +57,7 @@ void lane_turn(struct lane *lane, int64_t deadline_ns) {
   lane_receive(lane); // what has arrived comes before the timers, or a process that slept would think it all lost
   cursors_tick(lane, now);
   survey_tick(lane, now);
-  relay_run(lane->relay, now);
+  relay_run(lane->relay, clock_monotonic_ns()); // the process may have slept since: an event's age is told now
 }
 
 void lane_pause(struct lane *lane, int64_t ns) {

@@ -47,6 +47,7 @@ struct batch *lane_take(struct lane *lane) {
 }
 
 static enum lumin_status batch_attempt(struct lane *lane, struct batch *batch) {
+  lane->attempted_ns = clock_monotonic_ns();
   enum lumin_status status = lost_ranges_record(lane, lane->arena);
   if (status == LUMIN_OK) {
     status = batch_load(batch);
@@ -63,6 +64,7 @@ struct attempt {
   struct lane *lane;
   struct batch *batch;
   unsigned failures; // in a row
+  bool looked;       // again, with every row read, at the one command that PostgreSQL does not take
   enum lumin_status status;
 };
 
@@ -105,6 +107,19 @@ static enum lumin_status surprise_halve(struct attempt *attempt) {
               log_string("sqlstate", lane->store.session ? session_sqlstate(lane->store.session) : ""));
   }
   return attempt->status;
+}
+
+// A command alone is not to blame before it was decided on rows that were read: where a guess was wrong it leads to a
+// refusal, or has its outcome already.
+static enum lumin_status surprise_bad_data(struct attempt *attempt) {
+  size_t count = 0;
+  (void)batch_commands(attempt->batch, &count);
+  if (count > 1 || attempt->looked) {
+    return surprise_halve(attempt);
+  }
+  attempt->looked = true;
+  batch_doubt(attempt->batch);
+  return LUMIN_OK;
 }
 
 // Nobody's fault: the batch is put back, and taken again after a while, with an empty arena however long it lasts.
@@ -196,7 +211,7 @@ static const struct {
   enum lumin_status (*meet)(struct attempt *attempt);
 } surprises[] = {
     {LUMIN_CONFLICT, surprise_conflict},     {LUMIN_DEADLOCK, surprise_deadlock},
-    {LUMIN_BAD_DATA, surprise_halve},        {LUMIN_NO_MEMORY, surprise_halve},
+    {LUMIN_BAD_DATA, surprise_bad_data},     {LUMIN_NO_MEMORY, surprise_halve},
     {LUMIN_NOT_OWNER, surprise_fenced},      {LUMIN_POSITION_MOVED, surprise_fenced},
     {LUMIN_VERSION_TAKEN, surprise_foreign}, {LUMIN_CONNECTION_LOST, surprise_lost},
 };

@@ -2,20 +2,21 @@
 // Positions that move without a batch, written lazily and behind the same fence: the input position of idle partitions,
 // the relayed position, and the event-stream position that goes with it (guarantees 8 and 9).
 //
-// An event-stream position (sequence, timestamp) is good for a relayed position when every later event of the partition
-// stands behind that sequence. Two ways lead to one. Idle: nothing of the partition was unacknowledged or sent while
-// STREAM.INFO was under way, so its last sequence is good. Busy: M is the highest sequence of any PubAck at some
-// moment; what is pushed later gets a higher one; once all that was pushed by then is acknowledged, M is good.
+// An event-stream position (sequence, timestamp) vouches for a relayed position when every event up to that one stands
+// at or before that sequence: what a lost tail takes is then never believed to be there. So the two move together, and
+// in two ways. Idle: nothing of the partition was unacknowledged or sent while STREAM.INFO was under way, so its last
+// sequence vouches for all. Busy: the highest sequence of any PubAck at some moment vouches for what was acknowledged
+// then. An event beyond the relayed position may stand before the sequence too; asked about, it is found.
 #include "lane_internal.h"
 #include "lumin/base/clock.h"
 
 #define CHECKPOINT_INTERVAL NS_PER_SECOND
-#define MARK_PATIENCE (10 * NS_PER_SECOND)
 
 static void busy_mark_use(struct lane *lane, uint16_t number) {
   struct partition *partition = &lane->partitions[number];
   struct partition_truth *truth = &lane->truths[number];
-  if (partition->mark_position != 0 && lane->mark_ts_ns != 0 && truth->relayed_position >= partition->mark_position) {
+  if (partition->mark_position != 0 && lane->mark_ts_ns != 0 && lane->mark_seq > truth->event_stream_seq) {
+    truth->relayed_position = partition->mark_position;
     truth->event_stream_seq = lane->mark_seq;
     truth->event_stream_ts_ns = lane->mark_ts_ns;
     partition->mark_position = 0;
@@ -25,17 +26,9 @@ static void busy_mark_use(struct lane *lane, uint16_t number) {
 
 void truths_refresh(struct lane *lane) {
   for (uint32_t i = 0; i < lane->owned_count; i++) {
-    uint16_t number = lane->owned[i];
-    struct partition *partition = &lane->partitions[number];
-    if (partition->state != PARTITION_OPEN) {
-      continue;
+    if (lane->partitions[lane->owned[i]].state == PARTITION_OPEN) {
+      busy_mark_use(lane, lane->owned[i]);
     }
-    uint64_t prefix = relay_prefix(lane->relay, number);
-    if (prefix != lane->truths[number].relayed_position) {
-      lane->truths[number].relayed_position = prefix;
-      partition->dirty = true;
-    }
-    busy_mark_use(lane, number);
   }
 }
 
@@ -50,15 +43,17 @@ static void marks_ask(struct lane *lane) {
                 relay_pushed(lane->relay, number) == relay_prefix(lane->relay, number);
     partition->idle_at_request = idle;
     partition->idle_sends = relay_sends(lane->relay, number);
-    partition->mark_position = idle || partition->state != PARTITION_OPEN ? 0 : relay_pushed(lane->relay, number);
+    partition->mark_position = idle || partition->state != PARTITION_OPEN ? 0 : relay_prefix(lane->relay, number);
   }
+  lane->mark_number++;
   lane->mark_seq = relay_highest_seq(lane->relay);
   lane->mark_ts_ns = 0;
   (void)!lane_ask(lane, js_stream_info_subject(lane->turn, STREAM_EVENTS), SPAN_EMPTY,
-                  lane_inbox_subject(lane, lane->turn, "k.i"));
+                  lane_inbox_subject(lane, lane->turn, "k.%llu.i", (unsigned long long)lane->mark_number));
   if (lane->mark_seq != 0) {
     (void)!lane_ask(lane, js_message_get_subject(lane->turn, STREAM_EVENTS),
-                    js_message_get_by_seq(lane->turn, lane->mark_seq), lane_inbox_subject(lane, lane->turn, "k.m"));
+                    js_message_get_by_seq(lane->turn, lane->mark_seq),
+                    lane_inbox_subject(lane, lane->turn, "k.%llu.m", (unsigned long long)lane->mark_number));
   }
 }
 
@@ -71,7 +66,9 @@ static void idle_marks_use(struct lane *lane, const struct js_stream_info *info)
                  partition->idle_sends == relay_sends(lane->relay, number) &&
                  relay_pushed(lane->relay, number) == relay_prefix(lane->relay, number);
     partition->idle_at_request = false;
-    if (still && info->last_seq > truth->event_stream_seq) {
+    uint64_t prefix = relay_prefix(lane->relay, number);
+    if (still && (info->last_seq > truth->event_stream_seq || prefix > truth->relayed_position)) {
+      truth->relayed_position = prefix;
       truth->event_stream_seq = info->last_seq;
       truth->event_stream_ts_ns = info->last_ts_ns;
       partition->dirty = true;
@@ -102,11 +99,15 @@ static void stream_answer(struct lane *lane, const struct js_stream_info *info) 
   }
 }
 
-void lane_mark_answer(struct lane *lane, struct span kind, struct span payload) {
+void lane_mark_answer(struct lane *lane, struct span rest, struct span payload) {
+  uint64_t number = 0;
   struct js_error error = {0};
   struct js_stream_info info;
   struct js_message message;
-  if (span_equal(kind, SPAN_LITERAL("i"))) {
+  if (!span_to_u64(span_cut(&rest, '.'), &number) || number != lane->mark_number) {
+    return; // what is idle now may not have been when that was said
+  }
+  if (span_equal(rest, SPAN_LITERAL("i"))) {
     if (js_stream_info_parse(payload, lane->turn, &info, &error) == LUMIN_OK && error.code == 0) {
       stream_answer(lane, &info);
     }
@@ -203,13 +204,7 @@ void lane_checkpoint(struct lane *lane, bool now) {
   if (lane->store.session != NULL && !lane->retake && lane->owned_count > 0) {
     marks_write(lane);
   }
-  // The busy mark stands until it was used everywhere, or has become too old to wait for.
-  bool waiting = false;
-  for (uint32_t i = 0; i < lane->owned_count; i++) {
-    waiting = waiting || lane->partitions[lane->owned[i]].mark_position != 0;
-  }
-  if (lane->link != NULL && !now && (!waiting || time > lane->mark_until_ns)) {
-    lane->mark_until_ns = time + MARK_PATIENCE;
+  if (lane->link != NULL && !now) {
     marks_ask(lane);
   }
 }

@@ -103,8 +103,9 @@ struct lane {
   struct taken *queue; // a ring, in the order of taking
   size_t queue_head, queue_count, queue_room;
   size_t queue_bytes;
-  size_t batch_limit; // shrinks when a batch must be halved
-  size_t committed;   // messages at the queue's head that the last batch committed: freed by lane_forget
+  size_t batch_limit;   // shrinks when a batch must be halved
+  size_t committed;     // messages at the queue's head that the last batch committed: freed by lane_forget
+  int64_t attempted_ns; // begin of the last attempt to commit: no event of its batch is older
   struct poison {
     bool known;
     uint16_t partition;
@@ -115,10 +116,10 @@ struct lane {
 
   int64_t checkpoint_at_ns;
   // the busy mark: a stream sequence whose timestamp is being asked for
+  uint64_t mark_number; // of the question: answers to earlier ones say nothing
   uint64_t mark_seq;
-  int64_t event_stream_created_ns; // as last seen: a hint that the stream may be another one
   int64_t mark_ts_ns;
-  int64_t mark_until_ns;
+  int64_t event_stream_created_ns; // as last seen: a hint that the stream may be another one
   uint64_t outcome_bytes;
 
   struct lane_counters counters; // this thread's
@@ -184,4 +185,4 @@ void lane_dead_ack(struct lane *lane, struct span rest, struct span payload, int
 void truths_refresh(struct lane *lane); // the relay's progress into the truths
 void lane_checkpoint(struct lane *lane, bool now);
 LUMIN_MUST_USE enum lumin_status lost_ranges_record(struct lane *lane, struct arena *arena);
-void lane_mark_answer(struct lane *lane, struct span kind, struct span payload);
+void lane_mark_answer(struct lane *lane, struct span rest, struct span payload); // "<number>.<kind>"

@@ -46,11 +46,12 @@ static enum lumin_status outcome_publish(struct lane *lane, const struct command
   size_t count = headers_fill(lane, command, headers);
   if (command->reply_to.len > 0) { // who waits comes first
     struct span reply_to = arena_copy(lane->arena, command->reply_to);
-    status = reply_to.data == NULL ? LUMIN_NO_MEMORY
-                                   : link_publish_headers(lane->link, reply_to, SPAN_EMPTY, body, headers, count);
+    status = reply_to.data == NULL
+                 ? LUMIN_NO_MEMORY
+                 : link_publish_message(lane->link, &(struct link_message){reply_to, SPAN_EMPTY, body, headers, count});
   }
   if (status == LUMIN_OK) {
-    status = link_publish_headers(lane->link, subject, SPAN_EMPTY, body, headers, count);
+    status = link_publish_message(lane->link, &(struct link_message){subject, SPAN_EMPTY, body, headers, count});
   }
   return status;
 }

@@ -99,6 +99,13 @@ static bool headers_are_whole(const struct link_header *headers, size_t count) {
   return true;
 }
 
+// The relay looks at the age too; the process may have been stopped since, and published by another meanwhile. What
+// then still lies in a buffer is for the server: it drops a silent client within the duplicate window.
+static bool message_id_is_stale(const struct lane *lane, const struct relay_entry *entry) {
+  int64_t careful_after = lane->worker->config->streams_events_duplicate_window_ms * NS_PER_MS / 2;
+  return clock_monotonic_ns() - entry->committed_ns > careful_after;
+}
+
 static enum lumin_status port_publish(void *self, const struct relay_entry *entry, uint64_t token,
                                       int64_t expected_last) {
   struct lane *lane = self;
@@ -119,7 +126,10 @@ static enum lumin_status port_publish(void *self, const struct relay_entry *entr
     return LUMIN_NO_MEMORY;
   }
   FAILPOINT("relay.publish");
-  return link_publish_headers(lane->link, subject, reply, outgoing->body, headers, count);
+  if (expected_last < 0 && message_id_is_stale(lane, entry)) {
+    return LUMIN_RETRY; // with care
+  }
+  return link_publish_message(lane->link, &(struct link_message){subject, reply, outgoing->body, headers, count});
 }
 
 static enum lumin_status port_ask_last(void *self, const struct relay_entry *entry, uint64_t token) {
@@ -202,7 +212,6 @@ static enum lumin_status event_push(struct lane *lane, const struct outgoing *so
 void lane_publish_events(struct lane *lane, const struct batch *batch) {
   size_t count = 0;
   const struct new_event *events = batch_events(batch, &count);
-  int64_t now = clock_monotonic_ns();
   FAILPOINT("relay.push");
   for (size_t i = 0; i < count; i++) {
     const struct new_event *event = &events[i];
@@ -214,7 +223,7 @@ void lane_publish_events(struct lane *lane, const struct batch *batch) {
                                 .version = event->event.version,
                                 .position = event->position,
                                 .partition = event->partition,
-                                .committed_ns = now};
+                                .committed_ns = lane->attempted_ns};
     struct outgoing source = {event->event.type,
                               event->event.time_ns,
                               event->command->command_id,
@@ -225,7 +234,7 @@ void lane_publish_events(struct lane *lane, const struct batch *batch) {
     partition->behind = event_push(lane, &source, &entry) != LUMIN_OK;
   }
   if (lane->link != NULL) {
-    relay_run(lane->relay, now);
+    relay_run(lane->relay, clock_monotonic_ns());
   }
 }
 
@@ -295,7 +304,8 @@ static void dead_send_next(struct lane *lane, uint16_t number, int64_t now) {
     header_count--; // without the last one
   }
   if (subject.data != NULL && reply.data != NULL && headers_are_whole(headers, header_count) &&
-      link_publish_headers(lane->link, subject, reply, payload, headers, header_count) == LUMIN_OK) {
+      link_publish_message(lane->link, &(struct link_message){subject, reply, payload, headers, header_count}) ==
+          LUMIN_OK) {
     partition->dead_sent = true;
     partition->dead_deadline_ns = now + DEAD_ACK_TIMEOUT;
   }

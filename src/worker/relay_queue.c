@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The relay's containers: slots with a free list, lists through them, the heap of entries that came ready out of their
 // turn, and the bits of positions acknowledged ahead of the prefix (guarantee 11: nothing here grows).
+#include <assert.h>
+
 #include "relay_internal.h"
 
 static bool heap_before(const struct relay *relay, uint32_t a, uint32_t b);
@@ -116,6 +118,7 @@ void relay_positions_reset(struct relay *relay, struct relay_partition *partitio
 }
 
 static struct relay_slot *heap_take(struct relay *relay) {
+  assert(relay->returned_count > 0 && relay->returned != NULL && relay->slots != NULL);
   uint32_t index = relay->returned[0];
   relay->returned[0] = relay->returned[--relay->returned_count];
   heap_sink(relay, 0);

@@ -26,7 +26,8 @@ const publishing = [
   [["worker"], `${prefix}.event.user_created.${user}`, `${prefix}.dead.create.${user}`],
   [["worker"], `${prefix}.outcome.${user}`, `${prefix}.reply.orders.1`, `${prefix}.door.1.2`],
   [["gateway", "setup", "operator"], "$SRV.PING", "$SRV.INFO.lumin-user", "$SRV.STATS.lumin-user.1"],
-  [[], "_INBOX.a", ...roles.map((role) => `_INBOX_lumin_${role}.a`)],
+  [[], "_INBOX.a", ...["command_publisher", "event_consumer", "worker"].map((role) => `_INBOX_lumin_${role}.a`)],
+  [["worker"], ...["gateway", "setup", "operator"].map((role) => `_INBOX_lumin_${role}.a`)],
   [[], "lumin.user.v2.rpc.create", "other", "$SYS.REQ.SERVER.PING"],
 
   [["event_consumer", "worker", "setup", "operator"], "$JS.API.INFO"],
@@ -140,7 +141,7 @@ test("a command that no stream captures is refused at once", async () => {
   await assert.rejects(attempt, { code: "503" });
 });
 
-test("a worker answers a private inbox once, and only when asked", async () => {
+test("a worker answers into the callers' private inboxes, and into no others", async () => {
   const gateway = await rig.connect("gateway");
   const worker = await watched("worker");
   let request;
@@ -155,8 +156,11 @@ test("a worker answers a private inbox once, and only when asked", async () => {
   const reply = await gateway.request(`${prefix}.rpc.get`, undefined, { timeout: 2000 });
   assert.equal(reply.string(), "first");
   assert.ok(request.reply.startsWith("_INBOX_lumin_gateway."));
-  assert.ok(await worker.refuses(() => request.respond("second")), "a second answer");
-  assert.ok(await worker.refuses(() => worker.nc.publish("_INBOX_lumin_gateway.a.b", "unasked")), "an unasked answer");
+  for (const role of ["command_publisher", "event_consumer"]) {
+    const subject = `_INBOX_lumin_${role}.a.b`;
+    assert.ok(await worker.refuses(() => worker.nc.publish(subject, "no caller")), subject);
+  }
+  assert.ok(await worker.refuses(() => worker.nc.publish("_INBOX.a.b", "somebody's")), "an inbox without a prefix of its own");
 });
 
 async function makeStreams() {

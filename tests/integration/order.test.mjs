@@ -15,7 +15,7 @@ const kills = [0.25, 0.6]; // when so much of it has taken effect
 const wanted = (i) => (i % 2 ? { email: `at${i}@example.com` } : { firstName: `At ${i}`, lastName: "" });
 
 async function eventsOf(rig, user) {
-  const rows = await rig.sql("SELECT type, body, version::int FROM lumin.events WHERE user_id = $1 ORDER BY version", [user]);
+  const rows = await rig.sql("SELECT type, body FROM lumin.events WHERE user_id = $1 ORDER BY version", [user]);
   return rows.slice(1); // without its creation
 }
 
@@ -26,7 +26,8 @@ async function publishAll(history, publisher, user, progress) {
   const answers = [];
   for (let i = 0; i < count; i++) {
     const method = i % 2 ? "change_email" : "change_username";
-    answers.push(publish(history, publisher, commandOf(crypto.randomUUID(), method, user, wanted(i)), { timeout: 10_000 }));
+    const command = commandOf(crypto.randomUUID(), method, user, wanted(i));
+    answers.push(publish(history, publisher, command, { timeout: 10_000 }));
     progress.published = i + 1;
     // Not ahead of the worker by more than a third, so that the kills fall into the middle.
     while (progress.published > progress.applied + count / 3 && !progress.over) await sleep(2);

@@ -115,13 +115,19 @@ export async function snapshot(rig) {
   state.deadStream = await readAll(operator, streams.dead);
   await operator.close();
   for (const message of state.commands) message.command = commandIdOf(message);
-  state.outcomeOf = new Map(state.outcomes.map((row) => [row.command, row]));
-  state.eventsOf = grouped(state.events, (event) => event.command);
-  state.eventsOfUser = grouped(state.events, (event) => event.user);
-  state.streamOf = grouped(state.stream, (event) => event.command);
-  state.messagesOf = grouped(state.commands, (message) => message.command);
-  state.messageAt = new Map(state.commands.map((message) => [message.seq, message]));
-  return state;
+  return indexed(state);
+}
+
+export function indexed(state) {
+  return {
+    ...state,
+    outcomeOf: new Map(state.outcomes.map((row) => [row.command, row])),
+    eventsOf: grouped(state.events, (event) => event.command),
+    eventsOfUser: grouped(state.events, (event) => event.user),
+    streamOf: grouped(state.stream, (event) => event.command),
+    messagesOf: grouped(state.commands, (message) => message.command),
+    messageAt: new Map(state.commands.map((message) => [message.seq, message])),
+  };
 }
 
 function streamEvent({ seq, subject, headers, data }) {
@@ -232,15 +238,19 @@ function outcomesNameTheirCommand({ outcomes, messageAt, messagesOf }, report) {
     }
     const first = messagesOf.get(command).find((each) => partition(each) === partition(message));
     const anew = statuses[status] === "DEAD";
-    if (first.seq !== seq && !anew) report("G4", `command ${command} was decided at ${seq}, not at its first message ${first.seq}`);
+    if (first.seq !== seq && !anew) report("G4", `command ${command} was decided at ${seq}, not first at ${first.seq}`);
   }
 }
 
 function outcomesHaveTheirEvents({ outcomes, eventsOf, events, outcomeOf }, report) {
+  for (const [command, rows] of grouped(outcomes, (row) => row.command)) {
+    if (rows.length > 1) report("I1", `command ${command} has ${rows.length} outcomes`);
+  }
   for (const { command, user, status, version } of outcomes) {
     const own = eventsOf.get(command) ?? [];
     const expected = statuses[status] === "APPLIED" ? 1 : 0;
-    if (own.length !== expected) report(expected ? "I1" : "I2", `${statuses[status]} ${command} has ${own.length} events`);
+    const rule = expected === 1 ? "I1" : "I2";
+    if (own.length !== expected) report(rule, `${statuses[status]} ${command} has ${own.length} events`);
     if (own.some((event) => event.user !== user || event.version !== version)) {
       report("I1", `the event of ${command} is not that of its outcome, ${user} at ${version}`);
     }
@@ -268,7 +278,8 @@ function streamSaysWhatTheTableSays({ events, stream }, report) {
   for (const event of events) {
     const copies = told.get(id(event)) ?? [];
     if (copies.length !== 1) report("I5", `event ${id(event)} is ${copies.length} times on the stream`);
-    for (const copy of copies) for (const name of differences(event, copy)) report("I5", `${id(event)} differs in ${name}`);
+    const wrong = copies.flatMap((copy) => differences(event, copy));
+    if (wrong.length > 0) report("I5", `${id(event)} differs in ${wrong}`);
     told.delete(id(event));
   }
   for (const [key, copies] of told) report("I5", `${key} is on the stream at ${copies[0].seq} and not in the table`);
@@ -368,7 +379,7 @@ function eventsFollowTheirCommands({ eventsOfUser, outcomeOf }, report) {
     let before = { seq: 0, ns: 0n };
     for (const { version, command, time_ns: time } of events) {
       const { seq, ns } = outcomeOf.get(command) ?? { seq: 0, ns: "0" };
-      if (seq <= before.seq) report("G4", `version ${version} of ${user} is from ${seq}, the one before from ${before.seq}`);
+      if (seq <= before.seq) report("G4", `version ${version} of ${user} is from ${seq}, behind ${before.seq}`);
       const expected = BigInt(ns) > before.ns ? BigInt(ns) : before.ns; // an event's time never goes back
       if (String(expected) !== time) report("I4", `version ${version} of ${user} is at ${time}, not at ${expected}`);
       before = { seq, ns: expected };
@@ -417,7 +428,7 @@ function answersAreTrue(state, report, attempts) {
       report("G9", `${id} is ${messages.length} times on the stream, and more were answered`);
     }
     for (const { answer } of stored) {
-      if (state.messageAt.get(answer.seq)?.command !== id) report("G9", `${id} is not at ${answer.seq}, as acknowledged`);
+      if (state.messageAt.get(answer.seq)?.command !== id) report("G9", `${id} is not at ${answer.seq}, as was said`);
     }
     for (const attempt of answered) answerIsTrue(state, report, { id, row, content, attempt });
     sameAnswers(report, id, answered);
@@ -427,7 +438,7 @@ function answersAreTrue(state, report, attempts) {
 function answerIsTrue({ eventsOf, streamOf }, report, { id, row, content, attempt: { answer, content: sent } }) {
   if (row === undefined) return report("I1", `${id} was answered ${answer.status} and has no outcome`);
   const reused = answer.reason === "COMMAND_ID_REUSED";
-  if (reused !== (sent !== content)) report("I8", `${id} was answered ${answer.status} ${answer.reason}: wrong content`);
+  if (reused !== (sent !== content)) report("I8", `${id} got ${answer.status} ${answer.reason} for the wrong content`);
   if (reused) return undefined;
   const same = answer.status === statuses[row.status] && answer.version === row.version && answer.seq === row.seq;
   if (!same || answer.user !== row.user) {

@@ -4,12 +4,19 @@
 
 #include "lumin/application/message.h"
 
+// A message as it came.
+struct encoded {
+  const ProtobufCMessageDescriptor *type;
+  struct span bytes;
+  bool json;
+};
+
 // Bytes and their meaning.
 struct codec_port {
   void *self;
-  // Unpacks a request within a budget of the arena's memory. Bad bytes, UTF-8 or NULs: INVALID_ARGUMENT with a refusal.
-  enum lumin_status (*decode)(void *self, const struct method *method, struct span payload, bool json,
-                              struct arena *arena, const ProtobufCMessage **ret_message, struct refusal *ret_refusal);
+  // Unpacks a message within a budget of the arena's memory. Bad bytes, UTF-8 or NULs: INVALID_ARGUMENT with a refusal.
+  enum lumin_status (*decode)(void *self, const struct encoded *encoded, struct arena *arena,
+                              const ProtobufCMessage **ret_message, struct refusal *ret_refusal);
   // The hash of method, user id, expected version and the decoded message in canonical form (guarantee 2).
   enum lumin_status (*hash_content)(void *self, const struct command *command, struct arena *arena,
                                     uint8_t ret_hash[CONTENT_HASH_LEN]);

@@ -73,24 +73,14 @@ static void unknown_drop(ProtobufCMessage *message) {
 // Bytes that a decoded message may take.
 static size_t budget_of(const struct codec *codec) { return 16 * codec->payload_limit; }
 
-static enum lumin_status size_check(const struct codec *codec, struct span payload, struct refusal *ret_refusal) {
-  return payload.len <= codec->payload_limit
-             ? LUMIN_OK
-             : refuse_field(ret_refusal, "payload", "as many bytes as rpc.max_payload, 256 KiB if not set",
-                            "the payload is too large");
-}
-
-enum lumin_status codec_decode(struct codec *codec, const ProtobufCMessageDescriptor *type, struct span payload,
-                               struct arena *arena, const ProtobufCMessage **ret_message, struct refusal *ret_refusal) {
-  enum lumin_status status = size_check(codec, payload, ret_refusal);
-  if (status == LUMIN_OK) {
-    status = wire_check(type, payload, ret_refusal);
-  }
+static enum lumin_status binary_decode(struct codec *codec, const struct encoded *encoded, struct arena *arena,
+                                       ProtobufCMessage **ret_message, struct refusal *ret_refusal) {
+  enum lumin_status status = wire_check(encoded->type, encoded->bytes, ret_refusal);
   if (status != LUMIN_OK) {
     return status;
   }
   ProtobufCMessage *message = NULL;
-  status = message_unpack(type, payload, budget_of(codec), arena, &message);
+  status = message_unpack(encoded->type, encoded->bytes, budget_of(codec), arena, &message);
   if (status == LUMIN_INVALID_ARGUMENT) {
     return refuse_field(ret_refusal, "payload", "the request message in protobuf's binary format",
                         "the payload is not a protobuf message of this method");
@@ -103,15 +93,16 @@ enum lumin_status codec_decode(struct codec *codec, const ProtobufCMessageDescri
   return LUMIN_OK;
 }
 
-enum lumin_status codec_decode_json(struct codec *codec, const ProtobufCMessageDescriptor *type, struct span payload,
-                                    struct arena *arena, const ProtobufCMessage **ret_message,
-                                    struct refusal *ret_refusal) {
-  struct json_input input = {payload, arena, budget_of(codec)};
-  ProtobufCMessage *message = NULL;
-  enum lumin_status status = size_check(codec, payload, ret_refusal);
-  if (status == LUMIN_OK) {
-    status = json_read(type, &input, &message, ret_refusal);
+enum lumin_status codec_decode(struct codec *codec, const struct encoded *encoded, struct arena *arena,
+                               const ProtobufCMessage **ret_message, struct refusal *ret_refusal) {
+  if (encoded->bytes.len > codec->payload_limit) {
+    return refuse_field(ret_refusal, "payload", "as many bytes as rpc.max_payload, 256 KiB if not set",
+                        "the payload is too large");
   }
+  ProtobufCMessage *message = NULL;
+  struct json_input input = {encoded->bytes, arena, budget_of(codec)};
+  enum lumin_status status = encoded->json ? json_read(encoded->type, &input, &message, ret_refusal)
+                                           : binary_decode(codec, encoded, arena, &message, ret_refusal);
   if (status == LUMIN_OK) {
     *ret_message = message;
   }
@@ -129,11 +120,9 @@ enum lumin_status codec_convert_json(const ProtobufCMessageDescriptor *type, str
   return status == LUMIN_OK ? json_write(message, arena, ret_text) : status;
 }
 
-static enum lumin_status port_decode(void *self, const struct method *method, struct span payload, bool json,
-                                     struct arena *arena, const ProtobufCMessage **ret_message,
-                                     struct refusal *ret_refusal) {
-  return json ? codec_decode_json(self, method->request, payload, arena, ret_message, ret_refusal)
-              : codec_decode(self, method->request, payload, arena, ret_message, ret_refusal);
+static enum lumin_status port_decode(void *self, const struct encoded *encoded, struct arena *arena,
+                                     const ProtobufCMessage **ret_message, struct refusal *ret_refusal) {
+  return codec_decode(self, encoded, arena, ret_message, ret_refusal);
 }
 
 enum lumin_status codec_pack(const ProtobufCMessage *message, struct arena *arena, struct span *ret_bytes) {

@@ -24,10 +24,11 @@ enum lumin_status json_refuse_text(struct json_reader *reader, const struct json
   if (status != LUMIN_OK) {
     return status;
   }
-  status = refuse(reader->refusal, LUMIN_INVALID_ARGUMENT, message);
-  reader->refusal->field = path.len > 0 ? path : SPAN_LITERAL("payload");
-  reader->refusal->allowed = allowed;
-  return status;
+  *reader->refusal = (struct refusal){.reason = LUMIN_INVALID_ARGUMENT,
+                                      .message = span_from_text(message),
+                                      .field = path.len > 0 ? path : SPAN_LITERAL("payload"),
+                                      .allowed = allowed};
+  return LUMIN_INVALID_ARGUMENT;
 }
 
 enum lumin_status json_refuse_value(struct json_reader *reader, const struct json_place *place, const char *allowed) {

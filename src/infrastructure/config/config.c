@@ -2,6 +2,7 @@
 // Loading: defaults, then file, environment and flags, each over the one before; then what keys demand of one another.
 #include "lumin/infrastructure/config/config.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "internal.h"
@@ -67,6 +68,7 @@ enum lumin_status config_set(struct config *config, const struct config_key *key
     return config_refuse_memory(error);
   if (status != LUMIN_OK)
     return config_refuse_value(error, origin, key, value, problem);
+  assert(config != NULL);
   config->origins[config_key_number(key)] = *origin;
   return LUMIN_OK;
 }

@@ -64,14 +64,14 @@ static enum lumin_status bytes_read(const char *path, bool optional, struct span
   if (!file && errno == ENOENT && optional)
     return LUMIN_OK;
   if (!file)
-    return file_refuse(path, strerror(errno), error);
+    return file_refuse(path, strerrordesc_np(errno), error);
   char *bytes = malloc(CONFIG_FILE_MAX + 1);
   size_t len = bytes ? fread(bytes, 1, CONFIG_FILE_MAX + 1, file) : 0;
   enum lumin_status status = LUMIN_OK;
   if (!bytes)
     status = config_refuse_memory(error);
   else if (ferror(file))
-    status = file_refuse(path, strerror(errno), error);
+    status = file_refuse(path, strerrordesc_np(errno), error);
   else if (len > CONFIG_FILE_MAX)
     status = file_refuse(path, "larger than 1 MiB", error);
   (void)fclose(file); // only read

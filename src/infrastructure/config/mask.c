@@ -12,12 +12,12 @@ static void conninfo_mask(struct text *text, struct span rest);
 static void hide(struct text *text) { text_append(text, SPAN_LITERAL("***")); }
 
 static size_t index_of(struct span text, const char *part) {
-  const char *at = text.len > 0 ? memmem(text.data, text.len, part, strlen(part)) : NULL;
+  const char *at = text.data != NULL ? memmem(text.data, text.len, part, strlen(part)) : NULL;
   return at ? (size_t)(at - text.data) : text.len;
 }
 
 void config_mask_write(struct text *text, enum config_mask mask, struct span value) {
-  if (mask == CONFIG_MASK_NONE || value.len == 0)
+  if (mask == CONFIG_MASK_NONE || value.data == NULL || value.len == 0)
     text_append(text, value);
   else if (mask == CONFIG_MASK_ALL)
     hide(text);
@@ -75,7 +75,7 @@ static bool secret_find(struct span url, size_t at, bool lone_user_is_token, siz
 // From the first colon to the last '@'; without a colon, a token. A '?' in between may begin the parameters, whose
 // values may hold the '@': then nothing of the rest is shown.
 static void url_mask(struct text *text, struct span url, bool lone_user_is_token) {
-  const char *last = url.len > 0 ? memrchr(url.data, '@', url.len) : NULL;
+  const char *last = url.data != NULL ? memrchr(url.data, '@', url.len) : NULL;
   size_t at = last ? (size_t)(last - url.data) : 0;
   size_t start = 0;
   if (!last || !secret_find(url, at, lone_user_is_token, &start)) {
@@ -139,7 +139,7 @@ static bool is_plain_name(struct span name) {
 
 // "name = value name = value"; what does not look like that is hidden to its end.
 static void conninfo_mask(struct text *text, struct span rest) {
-  while (rest.len > 0) {
+  while (rest.data != NULL && rest.len > 0) {
     size_t blanks = blanks_len(rest);
     size_t equals = index_of(rest, "=");
     struct span name = span_skip(span_of(rest.data, equals), blanks);

@@ -100,8 +100,8 @@ static enum lumin_status question_send(struct client *client, const struct clien
   if (question->header_count == 0) {
     return link_publish(client->link, question->subject, reply, question->payload);
   }
-  return link_publish_headers(client->link, question->subject, reply, question->payload, question->headers,
-                              question->header_count);
+  return link_publish_message(client->link, &(struct link_message){question->subject, reply, question->payload,
+                                                                   question->headers, question->header_count});
 }
 
 // RETRY: not here yet. Answers to earlier questions are dropped. nats.c swallows the message that says "no responders"

@@ -242,13 +242,12 @@ enum lumin_status link_publish(struct link *link, struct span subject, struct sp
   return status == NATS_OK ? LUMIN_OK : LUMIN_CONNECTION_LOST;
 }
 
-enum lumin_status link_publish_headers(struct link *link, struct span subject, struct span reply, struct span payload,
-                                       const struct link_header *headers, size_t header_count) {
+enum lumin_status link_publish_message(struct link *link, const struct link_message *source) {
   natsMsg *message = NULL;
-  natsStatus status =
-      natsMsg_Create(&message, subject.data, reply.len > 0 ? reply.data : NULL, payload.data, (int)payload.len);
-  for (size_t i = 0; i < header_count && status == NATS_OK; i++) {
-    status = natsMsgHeader_Set(message, headers[i].name, headers[i].value.data);
+  natsStatus status = natsMsg_Create(&message, source->subject.data, source->reply.len > 0 ? source->reply.data : NULL,
+                                     source->payload.data, (int)source->payload.len);
+  for (size_t i = 0; i < source->header_count && status == NATS_OK; i++) {
+    status = natsMsgHeader_Set(message, source->headers[i].name, source->headers[i].value.data);
   }
   if (status == NATS_OK) {
     status = natsConnection_PublishMsg(link->connection, message);

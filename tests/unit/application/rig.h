@@ -177,8 +177,12 @@ static inline void rig_lose(struct rig *rig, struct batch *batch, enum lumin_sta
     rig->truths[i].epoch = ++rig->fake->tables.partitions[i].epoch;
 }
 
-// Until it is committed or the surprise is one that ends a batch; BAD_DATA and NO_MEMORY are the caller's.
+// Until it is committed or the surprise is one that ends a batch; BAD_DATA and NO_MEMORY are the caller's. A command
+// alone is not to blame for BAD_DATA before it was decided on rows.
 static inline enum lumin_status rig_commit(struct rig *rig, struct batch *batch) {
+  size_t count = 0;
+  (void)batch_commands(batch, &count);
+  bool looked = count > 1;
   enum lumin_status status = batch_decode(batch);
   for (unsigned attempts = 0; status == LUMIN_OK; attempts++) {
     cr_assert_lt(attempts, 50, "the batch comes to no end");
@@ -191,6 +195,9 @@ static inline enum lumin_status rig_commit(struct rig *rig, struct batch *batch)
       return status;
     if (status == LUMIN_CONFLICT || status == LUMIN_DEADLOCK) {
       rig->conflicts++;
+      batch_doubt(batch);
+    } else if (status == LUMIN_BAD_DATA && !looked) {
+      looked = true;
       batch_doubt(batch);
     } else if (status == LUMIN_CONNECTION_LOST) {
       rig_lose(rig, batch, &status);

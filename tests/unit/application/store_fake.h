@@ -50,6 +50,7 @@ struct fake_store {
   // ... and of load.
   enum lumin_status load_says;
   size_t loads, records; // calls
+  size_t keys_written;   // rows of identifiers, released and claimed
   struct load_request last_load;
 };
 
@@ -137,10 +138,19 @@ static inline enum lumin_status fake_fence(struct fake_store *fake, const struct
   return LUMIN_OK;
 }
 
+static inline bool fake_is_poison(const struct fake_store *fake, const struct event *event) {
+  struct span name = event->type == EVENT_USER_CREATED       ? event->user_created.first_name
+                     : event->type == EVENT_USERNAME_CHANGED ? event->username_changed.first_name
+                                                             : SPAN_EMPTY;
+  return fake->poison && span_equal(name, span_from_text(fake->poison));
+}
+
 static inline enum lumin_status fake_events(struct fake_store *fake, const struct record *record) {
   struct fake_tables *tables = &fake->tables;
   for (size_t i = 0; i < record->event_count; i++) {
     const struct new_event *new = &record->events[i];
+    if (fake_is_poison(fake, &new->event))
+      return LUMIN_BAD_DATA;
     for (size_t j = 0; j < tables->event_count; j++) {
       const struct fake_event *row = &tables->events[j];
       if ((uuid_equal(&row->user_id, &new->user_id) && row->version == new->event.version) ||
@@ -165,8 +175,6 @@ static inline enum lumin_status fake_users(struct fake_store *fake, const struct
   for (size_t i = 0; i < record->user_count; i++) {
     const struct changed_user *changed = &record->users[i];
     cr_assert(i == 0 || uuid_compare(&record->users[i - 1].user->id, &changed->user->id) < 0, "users are sorted");
-    if (fake->poison && span_equal(changed->user->first_name, span_from_text(fake->poison)))
-      return LUMIN_BAD_DATA;
     struct user *row = fake_user_find(fake, &changed->user->id);
     if (changed->old_version == 0 ? row != NULL : row == NULL || row->version != changed->old_version)
       return LUMIN_VERSION_TAKEN;
@@ -184,6 +192,7 @@ static inline int fake_key_order(const struct identifier *a, const struct identi
 
 static inline enum lumin_status fake_identifiers(struct fake_store *fake, const struct record *record) {
   struct fake_tables *tables = &fake->tables;
+  fake->keys_written += record->released_count + record->claimed_count;
   for (size_t i = 0; i < record->released_count; i++) {
     const struct identifier *released = &record->released[i];
     cr_assert(i == 0 || fake_key_order(&record->released[i - 1], released) < 0, "released keys are sorted");

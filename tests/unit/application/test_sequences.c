@@ -105,6 +105,19 @@ Test(sequences, a_wrong_guess_of_a_new_user_is_corrected) {
   rig_destroy(rig);
 }
 
+// Where nothing comes of the create, no insert shows that the guess was wrong.
+Test(sequences, a_refused_create_hides_nobody) {
+  const struct step steps[] = {
+      {METHOD_create, 1, "", .email = "y@example.com", REFUSED(INVALID_ARGUMENT, 1)},
+      {METHOD_change_username, 1, "Anna", APPLIED(2)},
+  };
+  struct rig *rig = rig_create(0, BATCH_MEMORY);
+  rig_expect(rig, some_users, 1);
+  rig_expect(rig, steps, COUNT(steps));
+  cr_expect_eq(rig->conflicts, 1);
+  rig_destroy(rig);
+}
+
 Test(sequences, a_change_to_what_already_is_makes_no_event) {
   const struct step steps[] = {
       {METHOD_change_username, 1, "Ada", UNCHANGED(1)},
@@ -251,22 +264,24 @@ Test(sequences, a_halved_batch_is_its_first_half) {
   struct rig *rig = rig_plain();
   rig->fake->script = script;
   rig->fake->script_count = 1;
-  struct inbound messages[3];
+  struct inbound messages[COUNT(turns)];
   for (size_t i = 0; i < 3; i++)
     messages[i] = message_make(rig, &some_users[i]);
-  struct batch *batch = batch_create(&rig->pipeline, rig->arena, messages, 3);
+  for (size_t i = 3; i < COUNT(turns); i++)
+    messages[i] = message_make(rig, &turns[i]);
+  struct batch *batch = batch_create(&rig->pipeline, rig->arena, messages, COUNT(turns));
   cr_assert(batch);
   cr_expect_eq(rig_commit(rig, batch), LUMIN_BAD_DATA);
-  cr_expect_eq(batch_halve(batch), 1);
+  cr_expect_eq(batch_halve(batch), COUNT(turns) / 2);
   cr_assert_eq(batch_load(batch), LUMIN_OK);
   cr_assert_eq(batch_decide(batch), LUMIN_OK);
   cr_assert_eq(batch_record(batch), LUMIN_OK);
-  cr_expect_eq(rig->fake->tables.user_count, 1);
-  struct result results[2];
-  rig_apply(rig, messages + 1, 2, results);
+  cr_expect_eq(rig->fake->tables.user_count, 2);
+  struct result results[COUNT(turns)];
+  rig_apply(rig, messages + 2, COUNT(turns) - 2, results);
   cr_expect_eq(rig->fake->tables.user_count, 3);
   rig_check_tables(rig);
-  for (size_t i = 0; i < 3; i++)
+  for (size_t i = 0; i < COUNT(turns); i++)
     arena_destroy(messages[i].handle);
   rig_destroy(rig);
 }
@@ -278,12 +293,12 @@ Test(sequences, a_poisonous_command_dies_alone) {
       {METHOD_create, 2, "Bane", .email = "b@example.com", .id = 2, DEAD(INTERNAL)},
       {METHOD_create, 3, "Eve", .email = "e@example.com", APPLIED(1)},
       {METHOD_create, 4, "Zoe", .email = "b@example.com", APPLIED(1)},
-      {METHOD_change_email, 2, .email = "x@example.com", REFUSED(NOT_FOUND, 0)},
+      {METHOD_change_username, 2, "Bob", REFUSED(NOT_FOUND, 0)},
+      {METHOD_create, 5, "Bane", .email = "a@example.com", REFUSED(EMAIL_TAKEN, 0)}, // the guess was to blame
   };
   struct rig *rig = rig_plain();
   rig->fake->poison = "Bane";
-  rig_expect(rig, steps, COUNT(steps) - 1);
-  rig_expect(rig, &steps[4], 1);
+  rig_expect(rig, steps, COUNT(steps));
   struct uuid id = command_numbered(2);
   const struct fake_tables *tables = &rig->fake->tables;
   cr_assert_eq(tables->dead_count, 1);

@@ -42,7 +42,8 @@ static void hash(const struct content *content, uint8_t ret_hash[CONTENT_HASH_LE
   if (content->expected)
     cr_assert(span_to_u64(span_from_text(content->expected), &command.expected_version));
   if (command.method)
-    cr_assert_eq(port.decode(port.self, command.method, content->payload, false, arena, &command.message, &refusal),
+    cr_assert_eq(port.decode(port.self, &(struct encoded){.type = command.method->request, .bytes = content->payload},
+                             arena, &command.message, &refusal),
                  LUMIN_OK);
   cr_assert_eq(port.hash_content(port.self, &command, arena, ret_hash), LUMIN_OK);
 }
@@ -173,7 +174,9 @@ Test(content_hash, the_message_stays) {
   struct inbound inbound = {.payload = SPAN_LITERAL(USER_FIELD PAYLOAD)};
   struct command command = {.inbound = &inbound, .method = method, .method_token = SPAN_LITERAL("create")};
   uint8_t value[CONTENT_HASH_LEN];
-  cr_assert_eq(port.decode(port.self, method, inbound.payload, false, arena, &command.message, &refusal), LUMIN_OK);
+  cr_assert_eq(port.decode(port.self, &(struct encoded){.type = method->request, .bytes = inbound.payload}, arena,
+                           &command.message, &refusal),
+               LUMIN_OK);
   cr_assert_eq(port.hash_content(port.self, &command, arena, value), LUMIN_OK);
   const Lumin__User__V1__Create *message = (const void *)command.message;
   cr_expect_str_eq(message->user_id, "aa010203-0405-4607-8809-0a0b0c0d0001");

@@ -74,8 +74,9 @@ static struct span packed(const ProtobufCMessageDescriptor *type, struct span te
   const ProtobufCMessage *message = NULL;
   struct refusal refusal = {0};
   struct span bytes = SPAN_EMPTY;
-  cr_assert_eq(codec_decode_json(codec, type, text, arena, &message, &refusal), LUMIN_OK, "%.*s: %.*s (%.*s)",
-               SPAN_ARGS(text), SPAN_ARGS(refusal.field), SPAN_ARGS(refusal.message));
+  cr_assert_eq(
+      codec_decode(codec, &(struct encoded){.type = type, .bytes = text, .json = true}, arena, &message, &refusal),
+      LUMIN_OK, "%.*s: %.*s (%.*s)", SPAN_ARGS(text), SPAN_ARGS(refusal.field), SPAN_ARGS(refusal.message));
   cr_assert_eq(codec_pack(message, arena, &bytes), LUMIN_OK);
   return bytes;
 }
@@ -283,8 +284,9 @@ static const struct {
 static void expect_refused(const ProtobufCMessageDescriptor *type, struct span text, const struct refusal *wanted) {
   const ProtobufCMessage *message = NULL;
   struct refusal refusal = {0};
-  cr_assert_eq(codec_decode_json(codec, type, text, arena, &message, &refusal), LUMIN_INVALID_ARGUMENT, "%.*s",
-               SPAN_ARGS(text));
+  cr_assert_eq(
+      codec_decode(codec, &(struct encoded){.type = type, .bytes = text, .json = true}, arena, &message, &refusal),
+      LUMIN_INVALID_ARGUMENT, "%.*s", SPAN_ARGS(text));
   cr_expect_null(message);
   cr_expect_eq(refusal.reason, LUMIN_INVALID_ARGUMENT);
   cr_expect(span_equal(refusal.field, wanted->field), "%.*s: %.*s", SPAN_ARGS(text), SPAN_ARGS(refusal.field));
@@ -407,7 +409,8 @@ Test(json_documents, depth) {
   struct refusal refusal = {0};
   for (size_t depth = 0; depth <= 9; depth++) {
     struct span whole = arena_printf(arena, "%s{}%s", text, closing);
-    enum lumin_status status = codec_decode_json(codec, sample, whole, arena, &message, &refusal);
+    enum lumin_status status =
+        codec_decode(codec, &(struct encoded){.type = sample, .bytes = whole, .json = true}, arena, &message, &refusal);
     cr_expect_eq(status, depth <= 8 ? LUMIN_OK : LUMIN_INVALID_ARGUMENT, "depth %zu", depth);
     strcat(text, "{\"inner\":");
     strcat(closing, "}");
@@ -420,9 +423,13 @@ Test(json_documents, depth) {
 Test(json_documents, outputs_untouched) {
   const ProtobufCMessage *message = NULL;
   struct refusal refusal = {.reason = LUMIN_DELETED};
-  cr_assert_eq(codec_decode_json(codec, maybe, SPAN_LITERAL("{}"), arena, &message, &refusal), LUMIN_OK);
+  cr_assert_eq(codec_decode(codec, &(struct encoded){.type = maybe, .bytes = SPAN_LITERAL("{}"), .json = true}, arena,
+                            &message, &refusal),
+               LUMIN_OK);
   cr_expect_eq(refusal.reason, LUMIN_DELETED);
   message = NULL;
-  cr_assert_eq(codec_decode_json(codec, user, SPAN_LITERAL("{"), arena, &message, &refusal), LUMIN_INVALID_ARGUMENT);
+  cr_assert_eq(codec_decode(codec, &(struct encoded){.type = user, .bytes = SPAN_LITERAL("{"), .json = true}, arena,
+                            &message, &refusal),
+               LUMIN_INVALID_ARGUMENT);
   cr_expect_null(message);
 }

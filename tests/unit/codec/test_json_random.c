@@ -39,10 +39,11 @@ static void round_trip(const ProtobufCMessageDescriptor *type, struct chance *ch
   struct refusal refusal = {0};
   struct span converted = SPAN_EMPTY;
   struct span bytes = packed(random_message(chance, type, 0));
-  cr_assert_eq(codec_decode(codec, type, bytes, arena, &again, &refusal), LUMIN_OK);
+  cr_assert_eq(codec_decode(codec, &(struct encoded){.type = type, .bytes = bytes}, arena, &again, &refusal), LUMIN_OK);
   struct span text = written(again);
   check_text(text);
-  enum lumin_status status = codec_decode_json(codec, type, text, arena, &again, &refusal);
+  enum lumin_status status =
+      codec_decode(codec, &(struct encoded){.type = type, .bytes = text, .json = true}, arena, &again, &refusal);
   cr_assert_eq(status, LUMIN_OK, "%.*s (%.*s): %.*s", SPAN_ARGS(refusal.field), SPAN_ARGS(refusal.allowed),
                SPAN_ARGS(text));
   cr_assert(span_equal(packed(again), bytes), "%s: %.*s", type->name, SPAN_ARGS(text));
@@ -83,7 +84,8 @@ static enum lumin_status take(const ProtobufCMessageDescriptor *type, struct spa
   const ProtobufCMessage *message = NULL;
   *refusal = (struct refusal){0};
   size_t used = arena_used(arena);
-  enum lumin_status status = codec_decode_json(codec, type, text, arena, &message, refusal);
+  enum lumin_status status =
+      codec_decode(codec, &(struct encoded){.type = type, .bytes = text, .json = true}, arena, &message, refusal);
   cr_assert_eq(message != NULL, status == LUMIN_OK);
   cr_assert_leq(arena_used(arena) - used, 16 * PAYLOAD_LIMIT + 65536); // the budget, and the refusal's texts
   return status;
@@ -118,13 +120,16 @@ Test(json_random, changed) {
       bytes[chance_below(&chance, text.len)] = letters[chance_below(&chance, sizeof letters - 1)];
     const ProtobufCMessage *message = NULL;
     struct refusal refusal = {0};
-    enum lumin_status status = codec_decode_json(codec, sample, text, arena, &message, &refusal);
+    enum lumin_status status =
+        codec_decode(codec, &(struct encoded){.type = sample, .bytes = text, .json = true}, arena, &message, &refusal);
     if (status != LUMIN_OK) {
       check_refusal(&refusal, status, text);
       continue;
     }
     struct span once = packed(message);
-    cr_assert_eq(codec_decode_json(codec, sample, written(message), arena, &message, &refusal), LUMIN_OK);
+    cr_assert_eq(codec_decode(codec, &(struct encoded){.type = sample, .bytes = written(message), .json = true}, arena,
+                              &message, &refusal),
+                 LUMIN_OK);
     cr_assert(span_equal(packed(message), once), "%.*s", SPAN_ARGS(text));
     accepted++;
   }
@@ -203,7 +208,8 @@ Test(json_random, arena_full) {
       struct arena *small = arena_create(limit);
       const ProtobufCMessage *message = NULL;
       struct refusal refusal = {0};
-      status = codec_decode_json(codec, sample, text, small, &message, &refusal);
+      status = codec_decode(codec, &(struct encoded){.type = sample, .bytes = text, .json = true}, small, &message,
+                            &refusal);
       cr_assert(status == LUMIN_OK || status == LUMIN_NO_MEMORY, "%zu: %s", limit, status_name(status));
       arena_destroy(small);
     }
@@ -219,7 +225,8 @@ Test(json_random, arena_full_refusing) {
     struct arena *small = arena_create(limit);
     const ProtobufCMessage *message = NULL;
     struct refusal refusal = {0};
-    status = codec_decode_json(codec, sample, text, small, &message, &refusal);
+    status =
+        codec_decode(codec, &(struct encoded){.type = sample, .bytes = text, .json = true}, small, &message, &refusal);
     if (status != LUMIN_NO_MEMORY) {
       check_refusal(&refusal, status, text);
       cr_expect(span_equal(refusal.field, SPAN_LITERAL("inners[0].inner.count")));

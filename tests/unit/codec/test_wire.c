@@ -158,14 +158,16 @@ static bool decode_check(const ProtobufCMessageDescriptor *type, struct span byt
   char *copy;
   const ProtobufCMessage *message = NULL, *again = NULL;
   struct refusal refusal = {0};
-  enum lumin_status status = codec_decode(codec, type, copy_tight(bytes, &copy), arena, &message, &refusal);
+  enum lumin_status status = codec_decode(codec, &(struct encoded){.type = type, .bytes = copy_tight(bytes, &copy)},
+                                          arena, &message, &refusal);
   free(copy); // the message is its own
   if (status == LUMIN_OK) {
     struct span packed = SPAN_EMPTY, repacked = SPAN_EMPTY;
     texts_check(message);
     cr_assert_eq(codec_pack(message, arena, &packed), LUMIN_OK);
     cr_assert_leq(packed.len, bytes.len, "no byte is made up");
-    cr_assert_eq(codec_decode(codec, type, packed, arena, &again, &refusal), LUMIN_OK);
+    cr_assert_eq(codec_decode(codec, &(struct encoded){.type = type, .bytes = packed}, arena, &again, &refusal),
+                 LUMIN_OK);
     cr_assert_eq(codec_pack(again, arena, &repacked), LUMIN_OK);
     cr_assert(span_equal(packed, repacked));
   } else {
@@ -285,10 +287,12 @@ Test(wire, a_payload_has_its_limit) {
   const ProtobufCMessage *message = NULL;
   struct refusal refusal = {0};
   struct span bytes = repeated(SPAN_LITERAL("\x12\x00"), 11);
-  cr_expect_eq(codec_decode(small, create, bytes, arena, &message, &refusal), LUMIN_INVALID_ARGUMENT);
+  cr_expect_eq(codec_decode(small, &(struct encoded){.type = create, .bytes = bytes}, arena, &message, &refusal),
+               LUMIN_INVALID_ARGUMENT);
   cr_expect(span_equal(refusal.field, SPAN_LITERAL("payload")));
   bytes.len = 20;
-  cr_expect_eq(codec_decode(small, create, bytes, arena, &message, &refusal), LUMIN_OK);
+  cr_expect_eq(codec_decode(small, &(struct encoded){.type = create, .bytes = bytes}, arena, &message, &refusal),
+               LUMIN_OK);
   codec_destroy(small);
   codec_destroy(NULL);
 }
@@ -307,7 +311,8 @@ Test(wire, budgets_and_arenas_are_told_apart) {
     struct arena *small = arena_create(limit);
     const ProtobufCMessage *decoded = NULL;
     struct refusal refusal = {0};
-    enum lumin_status status = codec_decode(codec, create, samples[1], small, &decoded, &refusal);
+    enum lumin_status status =
+        codec_decode(codec, &(struct encoded){.type = create, .bytes = samples[1]}, small, &decoded, &refusal);
     cr_assert(status == LUMIN_OK || (status == LUMIN_NO_MEMORY && refusal.reason == LUMIN_OK));
     cr_assert(limit < 2048 || status == LUMIN_OK);
     arena_destroy(small);
@@ -324,7 +329,8 @@ Test(wire, hostile_fields_stay_within_the_budget) {
     struct refusal refusal = {0};
     struct span bytes = repeated(units[i], 4096);
     struct codec *tight = codec_create(bytes.len);
-    enum lumin_status status = codec_decode(tight, create, bytes, own, &message, &refusal);
+    enum lumin_status status =
+        codec_decode(tight, &(struct encoded){.type = create, .bytes = bytes}, own, &message, &refusal);
     cr_expect(status == LUMIN_OK || status == LUMIN_INVALID_ARGUMENT);
     cr_expect_leq(arena_used(own), 16 * bytes.len + 16 * 8192, "unit %zu", i); // each piece is rounded up to 16
     codec_destroy(tight);

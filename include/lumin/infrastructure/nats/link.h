@@ -52,9 +52,13 @@ struct link_header {
   const char *name;
   struct span value; // NUL-terminated behind its length
 };
-LUMIN_MUST_USE enum lumin_status link_publish_headers(struct link *link, struct span subject, struct span reply,
-                                                      struct span payload, const struct link_header *headers,
-                                                      size_t header_count);
+struct link_message {
+  struct span subject, reply; // as for link_publish
+  struct span payload;
+  const struct link_header *headers;
+  size_t header_count;
+};
+LUMIN_MUST_USE enum lumin_status link_publish_message(struct link *link, const struct link_message *message);
 
 // A header's value, or empty. Valid as long as the message.
 struct span link_header_get(natsMsg *message, const char *name);

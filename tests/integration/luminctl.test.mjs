@@ -18,7 +18,7 @@ import {
   readStream,
   sleep,
   streams,
-} from "../../support/servers.mjs";
+} from "../support/servers.mjs";
 
 const rig = await Rig.start({ after }, { name: "cli", postgres: false });
 const operator = await rig.connect("operator");
