@@ -145,10 +145,6 @@ static void payload_user_check(struct command *command) {
   }
 }
 
-static bool content_is_json(const struct inbound *in) {
-  return (in->payload.len > 0 && in->payload.data[0] == '{') || media_is_json(in->headers.content_type);
-}
-
 static enum lumin_status payload_decode(struct batch *batch, struct command *command) {
   struct codec_port *codec = &batch->pipeline->codec;
   if (command->method != NULL && !command->poisoned) { // what dies anyway may be what the memory does not hold
@@ -171,7 +167,11 @@ static enum lumin_status payload_decode(struct batch *batch, struct command *com
 }
 
 static enum lumin_status command_decode(struct batch *batch, struct command *command) {
-  command->json = content_is_json(command->inbound);
+  const struct inbound *in = command->inbound;
+  command->json = payload_is_json(in->payload, in->headers.content_type);
+  if (!media_choose(in->headers.accept, command->json, &command->json_outcome)) {
+    command->json_outcome = command->json; // somebody may still read it
+  }
   subject_decode(batch->pipeline, command);
   enum lumin_status status = command_id_decode(command);
   headers_decode(batch->pipeline, command);
@@ -207,17 +207,3 @@ bool trace_parent_is_valid(struct span text) {
 bool actor_is_valid(struct span text) { return text_is_printable(text, ACTOR_MAX); }
 
 bool trace_state_is_valid(struct span text) { return text.len > 0 && text_is_printable(text, TRACESTATE_MAX); }
-
-bool media_is_json(struct span type) {
-  static const char json[] = "application/json";
-  struct span name = span_cut(&type, ';');
-  while (name.len > 0 && name.data[name.len - 1] == ' ') {
-    name.len--;
-  }
-  bool equal = name.len == sizeof json - 1;
-  for (size_t i = 0; equal && i < name.len; i++) {
-    char c = name.data[i];
-    equal = (c >= 'A' && c <= 'Z' ? c + 32 : c) == json[i];
-  }
-  return equal;
-}

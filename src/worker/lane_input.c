@@ -80,6 +80,7 @@ static bool queue_push(struct lane *lane, uint16_t number, const struct cursor_i
                   .actor = link_header_get(message, "Lumin-Actor"),
                   .reply_to = link_header_get(message, "Lumin-Reply-To"),
                   .content_type = link_header_get(message, "Content-Type"),
+                  .accept = link_header_get(message, "Accept"),
                   .traceparent = link_header_get(message, "traceparent"),
                   .tracestate = link_header_get(message, "tracestate")},
   };

@@ -55,7 +55,7 @@ static void round_trip(const ProtobufCMessageDescriptor *type, struct chance *ch
 Test(json_random, round_trips) {
   const ProtobufCMessageDescriptor *types[256];
   size_t count = types_all(types, COUNT(types));
-  struct chance chance = {20261121};
+  struct chance chance = {20261121, arena};
   for (size_t i = 0; i < count; i++) {
     for (size_t round = 0; round < ROUNDS; round++) {
       arena_reset(arena);
@@ -95,7 +95,7 @@ static const ProtobufCMessageDescriptor *const sample = &lumin__sample__sample__
 
 // No beginning of a message is a message; and it is refused, whatever it breaks off in.
 Test(json_random, cut_off) {
-  struct chance chance = {7};
+  struct chance chance = {7, arena};
   for (size_t round = 0; round < 20; round++) {
     arena_reset(arena);
     struct span text = written(random_message(&chance, sample, 0));
@@ -110,7 +110,7 @@ Test(json_random, cut_off) {
 // Changed anywhere: refused, or a message that comes back.
 Test(json_random, changed) {
   static const char letters[] = "{}[]\",:\\ue0-+.19nt\x01\x80\xc3\xff ";
-  struct chance chance = {11};
+  struct chance chance = {11, arena};
   size_t accepted = 0;
   for (size_t round = 0; round < 20000; round++) {
     arena_reset(arena);
@@ -198,7 +198,7 @@ Test(json_random, too_large) {
 
 // Whatever room is left in the arena, a good message is never called bad.
 Test(json_random, arena_full) {
-  struct chance chance = {3};
+  struct chance chance = {3, arena};
   for (size_t round = 0; round < 20; round++) {
     arena_reset(arena);
     struct span text = written(random_message(&chance, sample, 0));
