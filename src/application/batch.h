@@ -70,5 +70,9 @@ struct working *batch_working(struct batch *batch, const struct uuid *user_id);
 // comes to must not depend on them.
 struct working *command_working(struct batch *batch, const struct command *command);
 
+// views.c
+// The batch's views by user and viewer, and the users that were deleted: their viewers go.
+LUMIN_MUST_USE enum lumin_status views_gather(struct batch *batch, struct record *record);
+
 // record.c
 struct partition_mark *batch_mark(struct batch *batch, uint16_t partition);

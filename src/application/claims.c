@@ -53,8 +53,8 @@ static enum lumin_status claims_seed(struct batch *batch) {
 }
 
 enum lumin_status claims_init(struct batch *batch) {
-  // Each event moves at most two keys in and two out.
-  size_t limit = 4 * batch->event_limit + batch->keys_asked_count + batch->loaded.identifier_count;
+  // Each command moves at most two keys in and two out.
+  size_t limit = 4 * batch->count + batch->keys_asked_count + batch->loaded.identifier_count;
   struct claims claims = {.slot_count = 64, .limit = limit};
   while (claims.slot_count < limit) {
     claims.slot_count *= 2;

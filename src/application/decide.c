@@ -136,9 +136,25 @@ static enum lumin_status command_conclude(struct batch *batch, struct command *c
   return LUMIN_OK;
 }
 
+// Most commands make one event; room for those that make more is found when they come.
+static bool events_room(struct batch *batch, size_t more) {
+  if (batch->event_count + more <= batch->event_limit) {
+    return true;
+  }
+  size_t limit = 2 * batch->event_limit + more;
+  struct new_event *events = ARENA_ARRAY(batch->arena, limit, struct new_event);
+  if (events == NULL) {
+    return false;
+  }
+  memcpy(events, batch->events, batch->event_count * sizeof *events);
+  batch->events = events;
+  batch->event_limit = limit;
+  return true;
+}
+
 static enum lumin_status events_keep(struct batch *batch, const struct command *command,
                                      const struct decision *decision) {
-  if (batch->event_count + decision->event_count > batch->event_limit) {
+  if (!events_room(batch, decision->event_count)) {
     return LUMIN_NO_MEMORY;
   }
   struct partition_mark *mark = batch_mark(batch, command->inbound->partition);
@@ -179,7 +195,9 @@ static enum lumin_status command_apply(struct batch *batch, struct command *comm
   struct working *working = command_working(batch, command);
   struct decision decision = {.arena = batch->arena, .time_ns = command->inbound->ts_ns};
   if (working != NULL) {
-    decision.user = working->now;
+    // A user's time never goes back, though a broker's clock may.
+    decision.time_ns = working->now.updated_ns > decision.time_ns ? working->now.updated_ns : decision.time_ns;
+    decision.user = user_at(&working->now, decision.time_ns);
   }
   enum lumin_status status = version_check(command, &decision);
   if (status == LUMIN_OK) {

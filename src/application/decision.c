@@ -13,8 +13,7 @@ enum lumin_status decision_emit(struct decision *decision, const struct event *e
   struct event *next = &decision->events[decision->event_count++];
   *next = *event;
   next->version = decision->user.version + 1;
-  // A user's time never goes back, though a broker's clock may.
-  next->time_ns = decision->time_ns > decision->user.updated_ns ? decision->time_ns : decision->user.updated_ns;
+  next->time_ns = decision->time_ns;
   user_apply(&decision->user, next);
   return LUMIN_OK;
 }

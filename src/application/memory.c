@@ -114,7 +114,7 @@ static void remembered_drop(struct memory *memory, struct remembered *entry) {
 }
 
 // A field of struct user that is a text belongs here.
-enum { USER_TEXTS = 5 };
+enum { USER_TEXTS = 10 };
 
 static void user_texts(struct user *user, struct span *ret_texts[USER_TEXTS]) {
   ret_texts[0] = &user->first_name;
@@ -122,6 +122,11 @@ static void user_texts(struct user *user, struct span *ret_texts[USER_TEXTS]) {
   ret_texts[2] = &user->email.text;
   ret_texts[3] = &user->email.key;
   ret_texts[4] = &user->phone;
+  ret_texts[5] = &user->profile.language_code;
+  ret_texts[6] = &user->profile.bio;
+  ret_texts[7] = &user->profile.birth_date;
+  ret_texts[8] = &user->profile.avatar_url;
+  ret_texts[9] = &user->block_reason;
 }
 
 size_t user_texts_len(const struct user *user) {

@@ -32,7 +32,7 @@ struct batch *batch_create(struct pipeline *pipeline, struct arena *arena, const
       .messages = messages,
       .count = count,
       .commands = ARENA_ARRAY(arena, count, struct command),
-      .event_limit = count + DECISION_EVENTS_MAX,
+      .event_limit = count,
       .marks = ARENA_ARRAY(arena, pipeline->partitions, struct partition_mark),
       .mark_by_partition = ARENA_ARRAY(arena, pipeline->partitions, struct partition_mark *),
       .dead = ARENA_ARRAY(arena, count, struct dead_command),

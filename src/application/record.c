@@ -123,6 +123,9 @@ enum lumin_status batch_record(struct batch *batch) {
     status = outcomes_gather(batch, &record);
   }
   if (status == LUMIN_OK) {
+    status = views_gather(batch, &record);
+  }
+  if (status == LUMIN_OK) {
     const struct store_port *store = &batch->pipeline->store;
     status = store->record(store->self, &record, batch->arena);
   }

@@ -147,7 +147,8 @@ static enum exit_code user_id_prepare(struct call *call) {
   if (call->user_id == NULL) {
     return short_of_memory();
   }
-  if (field != NULL && field_set(call->invocation->request, field, call->user_id) != LUMIN_OK) {
+  const struct assignment user = {SPAN_LITERAL("user_id"), call->user_id};
+  if (field != NULL && field_set(call->invocation->request, &user, call->arena) != LUMIN_OK) {
     report("error", "this version of luminctl cannot name a user to this method");
     return EXIT_USAGE;
   }

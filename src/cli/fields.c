@@ -2,38 +2,55 @@
 // From texts of the command line to members of a request.
 #include "fields.h"
 
+#include "lumin/base/clock.h"
 #include "names.h"
 
-static bool set_text(void *member, const ProtobufCFieldDescriptor *field, struct span text);
-static bool set_u32(void *member, const ProtobufCFieldDescriptor *field, struct span text);
-static bool set_u64(void *member, const ProtobufCFieldDescriptor *field, struct span text);
-static bool set_bool(void *member, const ProtobufCFieldDescriptor *field, struct span text);
-static bool set_enum(void *member, const ProtobufCFieldDescriptor *field, struct span text);
+#include "google/protobuf/field_mask.pb-c.h"
+#include "google/protobuf/timestamp.pb-c.h"
+
+// Where a value goes.
+struct place {
+  void *member;
+  const ProtobufCFieldDescriptor *field;
+  struct arena *arena;
+};
+
+static bool set_text(const struct place *place, struct span text);
+static bool set_u32(const struct place *place, struct span text);
+static bool set_u64(const struct place *place, struct span text);
+static bool set_bool(const struct place *place, struct span text);
+static bool set_enum(const struct place *place, struct span text);
+static bool set_time(const struct place *place, struct span text);
+static bool set_mask(const struct place *place, struct span text);
 static struct span enum_allowed(const ProtobufCEnumDescriptor *type, struct arena *arena);
 
 static const struct kind {
   ProtobufCType type;
-  bool (*set)(void *member, const ProtobufCFieldDescriptor *field, struct span text);
+  const ProtobufCMessageDescriptor *message; // of MESSAGE
+  bool (*set)(const struct place *place, struct span text);
   const char *allowed;
 } kinds[] = {
-    {PROTOBUF_C_TYPE_STRING, set_text, "a text"},
-    {PROTOBUF_C_TYPE_UINT32, set_u32, "a whole number, 0 to 4294967295"},
-    {PROTOBUF_C_TYPE_UINT64, set_u64, "a whole number, 0 or more"},
-    {PROTOBUF_C_TYPE_BOOL, set_bool, "true or false"},
-    {PROTOBUF_C_TYPE_ENUM, set_enum, ""},
+    {PROTOBUF_C_TYPE_STRING, NULL, set_text, "a text"},
+    {PROTOBUF_C_TYPE_UINT32, NULL, set_u32, "a whole number, 0 to 4294967295"},
+    {PROTOBUF_C_TYPE_UINT64, NULL, set_u64, "a whole number, 0 or more"},
+    {PROTOBUF_C_TYPE_BOOL, NULL, set_bool, "true or false"},
+    {PROTOBUF_C_TYPE_ENUM, NULL, set_enum, ""},
+    {PROTOBUF_C_TYPE_MESSAGE, &google__protobuf__timestamp__descriptor, set_time,
+     "a time, such as 2027-01-01T00:00:00Z"},
+    {PROTOBUF_C_TYPE_MESSAGE, &google__protobuf__field_mask__descriptor, set_mask, "names of fields, with commas"},
 };
 
 static const struct kind *kind_of(const ProtobufCFieldDescriptor *field) {
   bool single = field->label != PROTOBUF_C_LABEL_REPEATED && !(field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF);
   for (size_t i = 0; single && i < sizeof kinds / sizeof kinds[0]; i++) {
-    if (kinds[i].type == field->type) {
+    if (kinds[i].type == field->type && (kinds[i].message == NULL || kinds[i].message == field->descriptor)) {
       return &kinds[i];
     }
   }
   return NULL;
 }
 
-const ProtobufCFieldDescriptor *field_find(const ProtobufCMessageDescriptor *type, struct span name) {
+static const ProtobufCFieldDescriptor *field_named(const ProtobufCMessageDescriptor *type, struct span name) {
   for (unsigned i = 0; i < type->n_fields; i++) {
     if (name_equal(name, type->fields[i].name)) {
       return &type->fields[i];
@@ -42,9 +59,41 @@ const ProtobufCFieldDescriptor *field_find(const ProtobufCMessageDescriptor *typ
   return NULL;
 }
 
-enum lumin_status field_set(ProtobufCMessage *message, const ProtobufCFieldDescriptor *field, const char *text) {
-  const struct kind *kind = kind_of(field);
-  if (kind == NULL || !kind->set((char *)message + field->offset, field, span_from_text(text))) {
+bool field_is_group(const ProtobufCFieldDescriptor *field) {
+  return field->type == PROTOBUF_C_TYPE_MESSAGE && field->label != PROTOBUF_C_LABEL_REPEATED && kind_of(field) == NULL;
+}
+
+const ProtobufCFieldDescriptor *field_find(const ProtobufCMessageDescriptor *type, struct span name) {
+  const ProtobufCFieldDescriptor *field = field_named(type, span_cut(&name, '.'));
+  while (field != NULL && name.len > 0) {
+    field = field_is_group(field) ? field_named(field->descriptor, span_cut(&name, '.')) : NULL;
+  }
+  return field;
+}
+
+static ProtobufCMessage *message_make(const ProtobufCMessageDescriptor *type, struct arena *arena) {
+  ProtobufCMessage *message = arena_alloc(arena, type->sizeof_message);
+  if (message != NULL) {
+    protobuf_c_message_init(type, message);
+  }
+  return message;
+}
+
+enum lumin_status field_set(ProtobufCMessage *message, const struct assignment *assignment, struct arena *arena) {
+  struct span name = assignment->name;
+  const ProtobufCFieldDescriptor *field = field_named(message->descriptor, span_cut(&name, '.'));
+  while (field != NULL && name.len > 0) {
+    ProtobufCMessage **inner = (void *)((char *)message + field->offset);
+    *inner = *inner != NULL ? *inner : message_make(field->descriptor, arena);
+    message = *inner;
+    if (message == NULL) {
+      return LUMIN_NO_MEMORY;
+    }
+    field = field_named(message->descriptor, span_cut(&name, '.'));
+  }
+  const struct kind *kind = field != NULL ? kind_of(field) : NULL;
+  struct place place = {field != NULL ? (char *)message + field->offset : NULL, field, arena};
+  if (kind == NULL || !kind->set(&place, span_from_text(assignment->text))) {
     return LUMIN_INVALID_ARGUMENT;
   }
   if (field->label == PROTOBUF_C_LABEL_OPTIONAL && field->quantifier_offset != 0) {
@@ -56,7 +105,8 @@ enum lumin_status field_set(ProtobufCMessage *message, const ProtobufCFieldDescr
 struct span field_allowed(const ProtobufCFieldDescriptor *field, struct arena *arena) {
   const struct kind *kind = kind_of(field);
   if (kind == NULL) {
-    return SPAN_LITERAL("nothing: this field cannot be given on a command line");
+    return field_is_group(field) ? SPAN_LITERAL("its own fields, as in --field.name VALUE")
+                                 : SPAN_LITERAL("nothing: this field cannot be given on a command line");
   }
   return field->type == PROTOBUF_C_TYPE_ENUM ? enum_allowed(field->descriptor, arena) : span_from_text(kind->allowed);
 }
@@ -74,34 +124,28 @@ const char *enum_short_name(const ProtobufCEnumDescriptor *type, const char *nam
   return *at == '_' ? at + 1 : name;
 }
 
-static bool set_text(void *member, const ProtobufCFieldDescriptor *field, struct span text) {
-  (void)field;
-  *(const char **)member = text.data;
+static bool set_text(const struct place *place, struct span text) {
+  *(const char **)place->member = text.data;
   return true;
 }
 
-static bool set_u32(void *member, const ProtobufCFieldDescriptor *field, struct span text) {
-  (void)field;
+static bool set_u32(const struct place *place, struct span text) {
   uint64_t value = 0;
   bool fits = span_to_u64(text, &value) && value <= UINT32_MAX;
   if (fits) {
-    *(uint32_t *)member = (uint32_t)value;
+    *(uint32_t *)place->member = (uint32_t)value;
   }
   return fits;
 }
 
-static bool set_u64(void *member, const ProtobufCFieldDescriptor *field, struct span text) {
-  (void)field;
-  return span_to_u64(text, member);
-}
+static bool set_u64(const struct place *place, struct span text) { return span_to_u64(text, place->member); }
 
-static bool set_bool(void *member, const ProtobufCFieldDescriptor *field, struct span text) {
-  (void)field;
+static bool set_bool(const struct place *place, struct span text) {
   bool yes = span_equal(text, SPAN_LITERAL("true"));
   if (!yes && !span_equal(text, SPAN_LITERAL("false"))) {
     return false;
   }
-  *(protobuf_c_boolean *)member = yes;
+  *(protobuf_c_boolean *)place->member = yes;
   return true;
 }
 
@@ -116,15 +160,52 @@ static bool enum_value_equal(struct span text, const char *name) {
   return equal;
 }
 
-static bool set_enum(void *member, const ProtobufCFieldDescriptor *field, struct span text) {
-  const ProtobufCEnumDescriptor *type = field->descriptor;
+static bool set_enum(const struct place *place, struct span text) {
+  const ProtobufCEnumDescriptor *type = place->field->descriptor;
   for (unsigned i = 0; i < type->n_values; i++) {
     if (enum_value_equal(text, enum_short_name(type, type->values[i].name))) {
-      *(int *)member = type->values[i].value;
+      *(int *)place->member = type->values[i].value;
       return true;
     }
   }
   return false;
+}
+
+static bool set_time(const struct place *place, struct span text) {
+  int64_t ns = 0;
+  ProtobufCMessage *message = message_make(place->field->descriptor, place->arena);
+  if (message == NULL || clock_parse_rfc3339(text, &ns) != LUMIN_OK) {
+    return false;
+  }
+  Google__Protobuf__Timestamp *stamp = (void *)message;
+  int64_t rest = ns % NS_PER_SECOND;
+  stamp->nanos = (int32_t)(rest < 0 ? rest + NS_PER_SECOND : rest);
+  stamp->seconds = (ns - stamp->nanos) / NS_PER_SECOND;
+  *(ProtobufCMessage **)place->member = message;
+  return true;
+}
+
+// "bio,privacy-settings.email": a dash stands for an underscore here too.
+static bool set_mask(const struct place *place, struct span text) {
+  ProtobufCMessage *message = message_make(place->field->descriptor, place->arena);
+  char **paths = ARENA_ARRAY(place->arena, text.len + 1, char *);
+  if (message == NULL || paths == NULL) {
+    return false;
+  }
+  Google__Protobuf__FieldMask *mask = (void *)message;
+  while (text.len > 0) {
+    struct span path = arena_copy(place->arena, span_cut(&text, ','));
+    if (path.data == NULL || path.len == 0) {
+      return false;
+    }
+    paths[mask->n_paths] = (char *)(uintptr_t)path.data;
+    for (char *c = paths[mask->n_paths++]; *c != '\0'; c++) {
+      *c = (char)(*c == '-' ? '_' : *c);
+    }
+  }
+  mask->paths = paths;
+  *(ProtobufCMessage **)place->member = message;
+  return true;
 }
 
 static struct span enum_allowed(const ProtobufCEnumDescriptor *type, struct arena *arena) {

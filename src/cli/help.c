@@ -59,9 +59,22 @@ void help_write(FILE *out) {
 static void method_example(FILE *out, const struct method *method, const char *options_text) {
   static const struct {
     const char *field, *value;
-  } examples[] = {{"user_id", EXAMPLE_USER}, {"command_id", EXAMPLE_USER}, {"first_name", "Ada"},
-                  {"last_name", "Lovelace"}, {"email", "ada@example.com"}, {"phone", "+15550100123"},
-                  {"wait_ms", "2000"}};
+  } examples[] = {{"user_id", EXAMPLE_USER},
+                  {"command_id", EXAMPLE_USER},
+                  {"first_name", "Ada"},
+                  {"last_name", "Lovelace"},
+                  {"email", "ada@example.com"},
+                  {"phone", "+15550100123"},
+                  {"wait_ms", "2000"},
+                  {"language_code", "en-GB"},
+                  {"bio", "'Counts engines.'"},
+                  {"birth_date", "1915-12-10"},
+                  {"avatar_url", "https://example.com/ada.png"},
+                  {"reason", "spam"},
+                  {"until", "2027-01-01T00:00:00Z"},
+                  {"update_mask", "last_name,bio"},
+                  {"viewer_id", EXAMPLE_USER},
+                  {"privacy_settings", "contacts"}};
   char name[NAME_MAX_LEN + 1];
   fprintf(out, "  luminctl %s", name_dashed(method->name, name));
   for (unsigned i = 0; i < method->request->n_fields; i++) {
@@ -72,10 +85,22 @@ static void method_example(FILE *out, const struct method *method, const char *o
     }
     bool made = method->user == USER_NEW && strcmp(field, "user_id") == 0;
     if (method->kind == METHOD_QUERY || !made) {
-      fprintf(out, " --%s %s", name_dashed(field, name), value);
+      bool group = field_is_group(&method->request->fields[i]);
+      fprintf(out, " --%s%s %s", name_dashed(field, name), group ? ".email" : "", value);
     }
   }
   fprintf(out, "%s\n", options_text);
+}
+
+// A field that is a message is given by its own fields.
+static void group_write(FILE *out, const ProtobufCFieldDescriptor *group, struct arena *arena) {
+  const ProtobufCMessageDescriptor *type = group->descriptor;
+  char outer[NAME_MAX_LEN + 1], inner[NAME_MAX_LEN + 1], flag[2 * NAME_MAX_LEN + 2];
+  for (unsigned i = 0; i < type->n_fields; i++) {
+    const ProtobufCFieldDescriptor *field = &type->fields[i];
+    (void)snprintf(flag, sizeof flag, "%s.%s", name_dashed(group->name, outer), name_dashed(field->name, inner));
+    fprintf(out, "  --%-34s %.*s\n", flag, SPAN_ARGS(field_allowed(field, arena)));
+  }
 }
 
 void help_write_method(FILE *out, const struct method *method, struct arena *arena) {
@@ -89,7 +114,11 @@ void help_write_method(FILE *out, const struct method *method, struct arena *are
   fputs("\nFields:\n", out);
   for (unsigned i = 0; i < method->request->n_fields; i++) {
     const ProtobufCFieldDescriptor *field = &method->request->fields[i];
-    fprintf(out, "  --%-24s %.*s\n", name_dashed(field->name, name), SPAN_ARGS(field_allowed(field, arena)));
+    if (field_is_group(field)) {
+      group_write(out, field, arena);
+    } else {
+      fprintf(out, "  --%-34s %.*s\n", name_dashed(field->name, name), SPAN_ARGS(field_allowed(field, arena)));
+    }
   }
   if (command && method->user != USER_NAMED) {
     fputs("\nThe user id may be left out: one is made then.\n", out);
@@ -136,7 +165,7 @@ static void methods_write(FILE *out, enum method_kind kind) {
   char name[NAME_MAX_LEN + 1];
   for (size_t i = 0; i < METHOD_COUNT; i++) {
     if (methods[i].kind == kind) {
-      fprintf(out, "  %-18s %s\n", name_dashed(methods[i].name, name), methods[i].summary);
+      fprintf(out, "  %-24s %s\n", name_dashed(methods[i].name, name), methods[i].summary);
     }
   }
 }

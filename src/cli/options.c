@@ -186,7 +186,8 @@ static enum exit_code take_field(struct parser *parser, struct span flag, struct
                                  const ProtobufCFieldDescriptor *field) {
   const char *value = NULL;
   enum exit_code code = take_value(parser, flag, name, &value);
-  if (code == EXIT_FINE && field_set(parser->invocation->request, field, value) != LUMIN_OK) {
+  const struct assignment assignment = {name, value};
+  if (code == EXIT_FINE && field_set(parser->invocation->request, &assignment, parser->arena) != LUMIN_OK) {
     report("error", "--%.*s cannot be \"%s\"", SPAN_ARGS(name), value);
     report("allowed", "%.*s", SPAN_ARGS(field_allowed(field, parser->arena)));
     code = EXIT_USAGE;

@@ -8,8 +8,10 @@
 static bool is_well_formed(struct span input);
 static bool is_white_space(int32_t c);
 
-const char *text_fault(struct span input) {
-  if (input.len > TEXT_INPUT_MAX)
+const char *text_fault(struct span input) { return text_fault_within(input, TEXT_INPUT_MAX); }
+
+const char *text_fault_within(struct span input, size_t most) {
+  if (input.len > most)
     return "the value is far too long";
   if (input.len > 0 && memchr(input.data, 0, input.len))
     return "the value holds a NUL byte";

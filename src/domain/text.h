@@ -7,10 +7,13 @@
 
 // Input beyond this is refused before anybody looks at its bytes: part of guarantee 11.
 #define TEXT_INPUT_MAX 1024
+// ... of long texts: 500 code points in their longest spelling before NFC fit.
+#define PROSE_INPUT_MAX 8192
 
 // Why no value at all takes these bytes (too many, a NUL among them, ill-formed UTF-8), as a message; NULL where they
 // are fine.
 const char *text_fault(struct span input);
+const char *text_fault_within(struct span input, size_t most);
 
 struct code_points {
   int32_t *data;
@@ -27,3 +30,7 @@ struct span code_points_encode(struct code_points text);
 static inline bool ascii_is_digit(char c) { return c >= '0' && c <= '9'; }
 static inline char ascii_lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c; }
 static inline bool ascii_is_letter(char c) { return ascii_lower(c) >= 'a' && ascii_lower(c) <= 'z'; }
+static inline char ascii_upper(char c) { return c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A') : c; }
+static inline bool ascii_is_hex(char c) {
+  return ascii_is_digit(c) || (ascii_lower(c) >= 'a' && ascii_lower(c) <= 'f');
+}

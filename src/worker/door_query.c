@@ -20,6 +20,7 @@ void query_take(struct door *door, struct request *request) {
   struct refusal refusal = {0};
   struct query query = {.has_user_id = request->has_user_id,
                         .user_id = request->user_id,
+                        .time_ns = clock_wall_ns(),
                         .timeout_ms = door->worker->config->rpc_timeout_ms};
   enum lumin_status status = header_number(request, "Lumin-Min-Version", &query.min_version, &refusal);
   if (status == LUMIN_OK) {
@@ -229,7 +230,9 @@ static void query_refuse_reason(struct door *door, struct door_query *query, enu
 }
 
 static void query_answer(struct door *door, struct door_query *query, enum lumin_status loaded) {
-  struct query_rows rows = {.user = uuid_map_get(door->user_rows, &query->query.user_id),
+  const struct user *row = uuid_map_get(door->user_rows, &query->query.user_id);
+  struct user user = row != NULL ? user_at(row, query->query.time_ns) : (struct user){0};
+  struct query_rows rows = {.user = row != NULL ? &user : NULL,
                             .outcome = uuid_map_get(door->outcome_rows, &query->query.command_id)};
   struct query_reply answer = {0};
   struct reply reply = {0};

@@ -18,7 +18,7 @@ static void lane_live(struct lane *lane) {
   while (!lane_is_done(lane)) {
     lane_keep_connected(lane);
     lane_keep_partitions(lane);
-    lane_attach_cursors(lane);
+    lane_attach_reader(lane);
     lane_refill_relay(lane);
     lane_checkpoint(lane, false);
     lane_show(lane);
@@ -45,7 +45,7 @@ static int64_t earliest(int64_t a, int64_t b) { return a < b ? a : b; }
 void lane_turn(struct lane *lane, int64_t deadline_ns) {
   if (lane->link != NULL) {
     deadline_ns = earliest(deadline_ns, relay_deadline_ns(lane->relay));
-    deadline_ns = earliest(deadline_ns, cursors_deadline_ns(lane));
+    deadline_ns = earliest(deadline_ns, cursor_deadline_ns(&lane->reader));
     deadline_ns = earliest(deadline_ns, survey_deadline_ns(lane));
   }
   loop_turn(lane->loop, deadline_ns);
@@ -55,7 +55,7 @@ void lane_turn(struct lane *lane, int64_t deadline_ns) {
     return;
   }
   lane_receive(lane); // what has arrived comes before the timers, or a process that slept would think it all lost
-  cursors_tick(lane, now);
+  reader_tick(lane, now);
   survey_tick(lane, now);
   relay_run(lane->relay, clock_monotonic_ns()); // the process may have slept since: an event's age is told now
 }
@@ -71,7 +71,7 @@ static bool lane_is_done(struct lane *lane) { return lane_stopping(lane); }
 
 // The last batch is committed. Its events go out, what the relay reached is written, the partitions are given up.
 static void lane_finish(struct lane *lane) {
-  cursors_detach(lane);
+  reader_detach(lane);
   int64_t until = clock_monotonic_ns() + STOP_PATIENCE;
   while (lane->link != NULL && relay_held(lane->relay) > 0 && clock_monotonic_ns() < until) {
     lane_turn(lane, until);
@@ -150,8 +150,9 @@ static struct relay_limits relay_limits_of(const struct config *config) {
 
 static struct cursor_limits cursor_limits_of(const struct config *config) {
   uint64_t pull = config->lane_buffer / 2;
+  uint64_t most = 4 * config->lane_batch; // much of what is read is another lane's
   return (struct cursor_limits){
-      .pull_batch = (uint32_t)(pull > config->lane_batch ? config->lane_batch : pull),
+      .pull_batch = (uint32_t)(pull > most ? most : pull),
       .buffer = (uint32_t)config->lane_buffer,
       .heartbeat_ns = config->cursor_heartbeat_ms * NS_PER_MS,
       .expires_ns = config->cursor_expires_ms * NS_PER_MS,
@@ -187,9 +188,7 @@ static bool lane_build(struct lane *lane) {
     return false;
   }
   struct cursor_limits cursor_limits = cursor_limits_of(config);
-  for (uint32_t i = 0; i < lane->partition_count; i++) {
-    cursor_init(&lane->partitions[i].cursor, &cursor_limits);
-  }
+  cursor_init(&lane->reader, &cursor_limits);
   (void)snprintf(lane->consumer_prefix, sizeof lane->consumer_prefix, "lumin_%s_%d", lane->worker->token, lane->number);
   lane->store.worker_id = lane->worker->id;
   lane->batch_limit = config->lane_batch;

@@ -168,12 +168,11 @@ static bool batch_is_committed(const struct batch *batch, const struct partition
 }
 
 // What is queued is read again from where the partitions stand.
-static void partitions_read_again(struct lane *lane) {
-  cursors_detach(lane);
-  for (uint32_t i = 0; i < lane->owned_count; i++) {
-    queue_drop_partition(lane, lane->owned[i]);
-    lane->partitions[lane->owned[i]].attach = lane->partitions[lane->owned[i]].state == PARTITION_OPEN;
-  }
+static void lane_read_again(struct lane *lane) {
+  reader_detach(lane);
+  queue_pop(lane, lane->queue_count);
+  lane->attach = true;
+  lane->attach_at_ns = 0;
 }
 
 // In doubt: the retake waits for a commit still in flight and tells the truth about it.
@@ -199,7 +198,7 @@ static enum lumin_status surprise_lost(struct attempt *attempt) {
   }
   if (lane->owned_count != owned) {
     // A partition went, and its messages with it: the batch cannot be told in full any more.
-    partitions_read_again(lane);
+    lane_read_again(lane);
     return LUMIN_NOT_OWNER;
   }
   attempt->status = committed ? LUMIN_OK : LUMIN_CONNECTION_LOST;
@@ -238,7 +237,7 @@ static void batch_count(struct lane *lane, const struct batch *batch) {
   }
 }
 
-// Tells the cursors, frees the messages, and lets the batch size grow again after it was halved.
+// Tells the reader, frees the messages, and lets the batch size grow again after it was halved.
 static void batch_done(struct lane *lane, const struct batch *batch) {
   size_t count = 0;
   const struct partition_mark *marks = batch_marks(batch, &count);
@@ -246,15 +245,12 @@ static void batch_done(struct lane *lane, const struct batch *batch) {
   const struct command *all = batch_commands(batch, &commands);
   arena_reset(lane->turn);
   for (size_t i = 0; i < count; i++) {
-    struct cursor_input committed = {.kind = CURSOR_IN_COMMITTED,
-                                     .now_ns = clock_monotonic_ns(),
-                                     .position = {marks[i].new_seq, marks[i].new_ts_ns}};
-    for (size_t j = 0; j < commands; j++) {
-      committed.count += all[j].inbound->partition == marks[i].partition;
-    }
     lane->partitions[marks[i].partition].advanced = (struct stream_position){0};
-    cursor_feed(lane, marks[i].partition, &committed);
+    lane->partitions[marks[i].partition].from_start = false;
+    lane->partitions[marks[i].partition].verified = true;
   }
+  const struct inbound *last = all[commands - 1].inbound;
+  reader_committed(lane, commands, (struct stream_position){last->seq, last->ts_ns});
   size_t full = lane->worker->config->lane_batch;
   lane->batch_limit = 2 * lane->batch_limit > full ? full : 2 * lane->batch_limit;
   lane->poison.known = false;

@@ -43,7 +43,10 @@ static void marks_ask(struct lane *lane) {
                 relay_pushed(lane->relay, number) == relay_prefix(lane->relay, number);
     partition->idle_at_request = idle;
     partition->idle_sends = relay_sends(lane->relay, number);
-    partition->mark_position = idle || partition->state != PARTITION_OPEN ? 0 : relay_prefix(lane->relay, number);
+    // Gaps in front of later events are filled under one whole look at the stream; half-way it has to be a new one.
+    uint64_t prefix = relay_prefix(lane->relay, number);
+    bool busy = partition->state == PARTITION_OPEN && !idle && !survey_has_gaps(&partition->survey, prefix);
+    partition->mark_position = busy ? prefix : 0;
   }
   lane->mark_number++;
   lane->mark_seq = relay_highest_seq(lane->relay);
@@ -91,7 +94,7 @@ static bool event_stream_is_suspect(struct lane *lane, const struct js_stream_in
 static void stream_answer(struct lane *lane, const struct js_stream_info *info) {
   if (event_stream_is_suspect(lane, info)) {
     log_warn("event_stream_suspect", log_number("lane", lane->number), log_number("last_seq", (int64_t)info->last_seq));
-    cursors_detach(lane);
+    reader_detach(lane);
     partitions_close(lane);
     survey_start(lane);
   } else if (info->messages > 0) {
@@ -160,15 +163,16 @@ static void mark_settle(struct lane *lane, const struct partition_mark *mark) {
   struct partition_truth *truth = &lane->truths[mark->partition];
   truth->input_seq = mark->new_seq;
   truth->input_ts_ns = mark->new_ts_ns;
-  partition->advanced = (struct stream_position){0};
-  arena_reset(lane->turn);
-  struct cursor_input committed = {
-      .kind = CURSOR_IN_COMMITTED, .now_ns = clock_monotonic_ns(), .position = {mark->new_seq, mark->new_ts_ns}};
-  cursor_feed(lane, mark->partition, &committed);
+  if (partition->advanced.seq == mark->new_seq) {
+    partition->advanced = (struct stream_position){0};
+    partition->from_start = false;
+    partition->verified = true;
+  }
 }
 
 static void marks_write(struct lane *lane) {
   arena_reset(lane->scratch);
+  reader_advance_idle(lane);
   struct partition_mark *marks = ARENA_ARRAY(lane->scratch, lane->owned_count, struct partition_mark);
   size_t count = 0;
   for (uint32_t i = 0; marks != NULL && i < lane->owned_count; i++) {

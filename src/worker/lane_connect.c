@@ -54,7 +54,7 @@ void lane_disconnect(struct lane *lane) {
   lane->link = NULL;
   lane->inbox = NULL;
   lane->link_retry_ns = 0;
-  cursors_detach(lane);
+  reader_detach(lane);
   partitions_close(lane);
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Between the cursors and the wire: their actions as JetStream requests, and what arrives in the lane's inbox as their
+// Between the reader and the wire: its actions as JetStream requests, and what arrives in the lane's inbox as its
 // input. A message is delivered under its own subject; the consumer's name in its reply subject says whose it is. All
 // else comes to "<inbox>.<letter>...", and the letter says what it answers.
 #include <stdlib.h>
@@ -47,6 +47,7 @@ void queue_pop(struct lane *lane, size_t count) {
   }
 }
 
+// The reader is told that what is dropped does not wait any more.
 void queue_drop_partition(struct lane *lane, uint16_t number) {
   size_t kept = 0;
   for (size_t i = 0; i < lane->queue_count; i++) {
@@ -57,16 +58,18 @@ void queue_drop_partition(struct lane *lane, uint16_t number) {
       *queue_at(lane, kept++) = *taken;
     }
   }
+  size_t dropped = lane->queue_count - kept;
   lane->queue_count = kept;
+  reader_committed(lane, dropped, (struct stream_position){0});
 }
 
-static bool queue_push(struct lane *lane, uint16_t number, const struct cursor_input *input) {
+bool queue_push(struct lane *lane, uint16_t number, const struct cursor_input *input) {
   natsMsg *message = lane->arriving;
   if (lane->queue_count == lane->queue_room && !queue_grow(lane)) {
     return false;
   }
   struct taken *taken = queue_at(lane, lane->queue_count++);
-  *taken = (struct taken){.generation = input->generation};
+  *taken = (struct taken){0};
   taken->inbound = (struct inbound){
       .partition = number,
       .seq = input->seq,
@@ -92,119 +95,94 @@ static bool queue_push(struct lane *lane, uint16_t number, const struct cursor_i
 
 // ---- actions
 
-static struct span consumer_name(struct lane *lane, uint16_t number, uint64_t generation) {
-  return arena_printf(lane->turn, "%s_%u_%llu", lane->consumer_prefix, (unsigned)number,
-                      (unsigned long long)generation);
+static struct span consumer_name(struct lane *lane, uint64_t generation) {
+  return arena_printf(lane->turn, "%s_r_%llu", lane->consumer_prefix, (unsigned long long)generation);
 }
 
-static struct span cursor_reply(struct lane *lane, uint16_t number, const struct cursor_action *action,
-                                const char *tail) {
-  return lane_inbox_subject(lane, lane->turn, "c.%u.%llu.%s", (unsigned)number, (unsigned long long)action->generation,
-                            tail);
+static struct span reader_reply(struct lane *lane, const struct cursor_action *action, const char *tail) {
+  return lane_inbox_subject(lane, lane->turn, "c.%llu.%s", (unsigned long long)action->generation, tail);
 }
 
-static void do_ask_stream(struct lane *lane, uint16_t number, const struct cursor_action *action) {
+static void do_ask_stream(struct lane *lane, const struct cursor_action *action) {
   (void)!lane_ask(lane, js_stream_info_subject(lane->turn, STREAM_COMMANDS), SPAN_EMPTY,
-                  cursor_reply(lane, number, action, "i"));
+                  reader_reply(lane, action, "i"));
 }
 
-static void do_ask_message(struct lane *lane, uint16_t number, const struct cursor_action *action) {
+static void do_ask_message(struct lane *lane, const struct cursor_action *action) {
   struct span tail = arena_printf(lane->turn, "m.%llu", (unsigned long long)action->seq);
   if (tail.data != NULL) {
     (void)!lane_ask(lane, js_message_get_subject(lane->turn, STREAM_COMMANDS),
-                    js_message_get_by_seq(lane->turn, action->seq), cursor_reply(lane, number, action, tail.data));
+                    js_message_get_by_seq(lane->turn, action->seq), reader_reply(lane, action, tail.data));
   }
 }
 
-static void do_create_consumer(struct lane *lane, uint16_t number, const struct cursor_action *action) {
+// Without a filter: with one, nats-server 2.9 walks over every message that does not match, for each consumer, and
+// counts all that wait when one is made.
+static void do_create_consumer(struct lane *lane, const struct cursor_action *action) {
   struct js_consumer consumer = {
       .stream = STREAM_COMMANDS,
-      .name = consumer_name(lane, number, action->generation),
-      .filter =
-          arena_printf(lane->turn, "%.*s.command.%u.*.*", SPAN_ARGS(worker_prefix(lane->worker)), (unsigned)number),
+      .name = consumer_name(lane, action->generation),
       .start_seq = action->seq,
       .inactive_threshold_ns = 60 * NS_PER_SECOND, // well above a stall of PostgreSQL
   };
+  reader_starts(lane, action->seq);
   (void)!lane_ask(lane, js_consumer_create_subject(lane->turn, &consumer),
-                  js_consumer_create_body(lane->turn, &consumer), cursor_reply(lane, number, action, "n"));
+                  js_consumer_create_body(lane->turn, &consumer), reader_reply(lane, action, "n"));
 }
 
-static void do_delete_consumer(struct lane *lane, uint16_t number, const struct cursor_action *action) {
-  if (lane->link != NULL) {
-    (void)!lane_ask(
-        lane, js_consumer_delete_subject(lane->turn, STREAM_COMMANDS, consumer_name(lane, number, action->generation)),
-        SPAN_EMPTY, cursor_reply(lane, number, action, "d"));
-  }
+static void do_delete_consumer(struct lane *lane, const struct cursor_action *action) {
+  (void)!lane_ask(lane,
+                  js_consumer_delete_subject(lane->turn, STREAM_COMMANDS, consumer_name(lane, action->generation)),
+                  SPAN_EMPTY, reader_reply(lane, action, "d"));
 }
 
-static void do_ask_consumer(struct lane *lane, uint16_t number, const struct cursor_action *action) {
-  (void)!lane_ask(
-      lane, js_consumer_info_subject(lane->turn, STREAM_COMMANDS, consumer_name(lane, number, action->generation)),
-      SPAN_EMPTY, cursor_reply(lane, number, action, "f"));
+static void do_ask_consumer(struct lane *lane, const struct cursor_action *action) {
+  (void)!lane_ask(lane, js_consumer_info_subject(lane->turn, STREAM_COMMANDS, consumer_name(lane, action->generation)),
+                  SPAN_EMPTY, reader_reply(lane, action, "f"));
 }
 
-static void do_pull(struct lane *lane, uint16_t number, const struct cursor_action *action) {
+static void do_pull(struct lane *lane, const struct cursor_action *action) {
   if (lane->queue_bytes > QUEUE_BYTES_MAX) {
-    lane->partitions[number].denied_pull = action->pull_id;
+    lane->denied_pull = action->pull_id;
     return;
   }
-  const struct cursor_limits *limits = &lane->partitions[number].cursor.limits;
+  const struct cursor_limits *limits = &lane->reader.limits;
   uint64_t largest = (uint64_t)link_max_payload(lane->link) + (64U << 10);
   struct js_pull pull = {action->count, limits->expires_ns, limits->heartbeat_ns,
                          largest > PULL_BYTES_LEAST ? largest : PULL_BYTES_LEAST};
   struct span tail = arena_printf(lane->turn, "p.%llu", (unsigned long long)action->pull_id);
   if (tail.data != NULL) {
-    (void)!lane_ask(lane, js_pull_subject(lane->turn, STREAM_COMMANDS, consumer_name(lane, number, action->generation)),
-                    js_pull_body(lane->turn, &pull), cursor_reply(lane, number, action, tail.data));
+    (void)!lane_ask(lane, js_pull_subject(lane->turn, STREAM_COMMANDS, consumer_name(lane, action->generation)),
+                    js_pull_body(lane->turn, &pull), reader_reply(lane, action, tail.data));
   }
 }
 
-static void do_take(struct lane *lane, uint16_t number, const struct cursor_action *action,
-                    const struct cursor_input *input) {
-  (void)action;
-  lane->partitions[number].attach_pause_ns = 0;
-  if (!queue_push(lane, number, input)) { // the cursor counts it as taken: it must begin anew
-    struct cursor_input detach = {.kind = CURSOR_IN_DETACH, .now_ns = input->now_ns};
-    lane->partitions[number].attach = true;
-    cursor_feed(lane, number, &detach);
-  }
+static void do_advance(struct lane *lane, const struct cursor_action *action) {
+  reader_advance(lane, &action->position);
 }
 
-static void do_advance(struct lane *lane, uint16_t number, const struct cursor_action *action) {
-  lane->partitions[number].advanced = action->position;
+static void do_report_anew(struct lane *lane, const struct cursor_action *action) {
+  log_error("command_stream_anew", log_number("lane", lane->number), log_string("what", action->text),
+            log_number("position", (int64_t)lane->attached.seq), log_number("reading_from", (int64_t)action->seq));
+  reader_is_anew(lane);
 }
 
-static void do_report_anew(struct lane *lane, uint16_t number, const struct cursor_action *action) {
-  log_error("command_stream_anew", log_number("partition", number), log_string("what", action->text),
-            log_number("position", (int64_t)lane->truths[number].input_seq),
-            log_number("reading_from", (int64_t)action->seq));
+static void do_report_lost(struct lane *lane, const struct cursor_action *action) {
+  reader_lost(lane, action->seq, action->last_seq);
 }
 
-static void do_report_lost(struct lane *lane, uint16_t number, const struct cursor_action *action) {
-  struct partition *partition = &lane->partitions[number];
-  if (partition->lost_count == PARTITION_LOST_MAX) {
-    partition->lost[PARTITION_LOST_MAX - 1].last = action->last_seq;
-  } else {
-    partition->lost[partition->lost_count++] = (struct lost_range){action->seq, action->last_seq};
-  }
-  log_error("commands_lost", log_number("partition", number), log_number("first_seq", (int64_t)action->seq),
-            log_number("last_seq", (int64_t)action->last_seq),
-            log_string("what", "commands expired before they were read"));
-}
-
-static void do_report_disturbed(struct lane *lane, uint16_t number, const struct cursor_action *action) {
-  struct partition *partition = &lane->partitions[number];
+static void do_report_disturbed(struct lane *lane, const struct cursor_action *action) {
   lane->counters.reattached++;
-  partition->attach = true;
-  partition->attach_at_ns = clock_monotonic_ns() + partition->attach_pause_ns;
-  int64_t pause = partition->attach_pause_ns == 0 ? ATTACH_PAUSE_FIRST : 2 * partition->attach_pause_ns;
-  partition->attach_pause_ns = pause > ATTACH_PAUSE_LONGEST ? ATTACH_PAUSE_LONGEST : pause;
+  lane->attach = true;
+  lane->attach_at_ns = clock_monotonic_ns() + lane->attach_pause_ns;
+  int64_t pause = lane->attach_pause_ns == 0 ? ATTACH_PAUSE_FIRST : 2 * lane->attach_pause_ns;
+  lane->attach_pause_ns = pause > ATTACH_PAUSE_LONGEST ? ATTACH_PAUSE_LONGEST : pause;
   // Once, and then quietly until it reads again.
   enum log_level level = pause == ATTACH_PAUSE_FIRST ? LOG_WARN : LOG_DEBUG;
-  LOG_EVENT(level, "cursor_disturbed", log_number("partition", number), log_string("reason", action->text));
+  LOG_EVENT(level, "cursor_disturbed", log_number("lane", lane->number), log_string("reason", action->text));
 }
 
-typedef void (*action_doer)(struct lane *lane, uint16_t number, const struct cursor_action *action);
+typedef void (*action_doer)(struct lane *lane, const struct cursor_action *action);
 
 static const action_doer doers[] = {
     [CURSOR_DO_ASK_STREAM_INFO] = do_ask_stream,
@@ -219,83 +197,42 @@ static const action_doer doers[] = {
     [CURSOR_DO_REPORT_DISTURBED] = do_report_disturbed,
 };
 
-void cursor_feed(struct lane *lane, uint16_t number, const struct cursor_input *input) {
+void reader_feed(struct lane *lane, const struct cursor_input *input) {
   struct cursor_actions actions;
-  cursor_step(&lane->partitions[number].cursor, input, &actions);
+  cursor_step(&lane->reader, input, &actions);
   for (size_t i = 0; i < actions.count; i++) {
     const struct cursor_action *action = &actions.items[i];
     if (action->kind == CURSOR_DO_TAKE) {
-      do_take(lane, number, action, input);
+      lane->attach_pause_ns = 0;
+      reader_take(lane, input);
     } else if (lane->link != NULL || action->kind >= CURSOR_DO_ADVANCE) {
-      doers[action->kind](lane, number, action);
+      doers[action->kind](lane, action);
     }
   }
 }
 
-// ---- timers, attach, detach
+// ---- timers, detach
 
-static void denied_pull_tell(struct lane *lane, uint16_t number, int64_t now_ns) {
-  struct partition *partition = &lane->partitions[number];
-  if (partition->denied_pull != 0) {
+void reader_tick(struct lane *lane, int64_t now_ns) {
+  arena_reset(lane->turn);
+  if (lane->denied_pull != 0) {
     struct cursor_input ended = {.kind = CURSOR_IN_PULL_ENDED,
                                  .now_ns = now_ns,
-                                 .generation = partition->cursor.generation,
-                                 .pull_id = partition->denied_pull};
-    partition->denied_pull = 0;
-    cursor_feed(lane, number, &ended);
+                                 .generation = lane->reader.generation,
+                                 .pull_id = lane->denied_pull};
+    lane->denied_pull = 0;
+    reader_feed(lane, &ended);
+  }
+  if (cursor_deadline_ns(&lane->reader) <= now_ns) {
+    struct cursor_input timer = {.kind = CURSOR_IN_TIMER, .now_ns = now_ns};
+    reader_feed(lane, &timer);
   }
 }
 
-void cursors_tick(struct lane *lane, int64_t now_ns) {
-  for (uint32_t i = 0; i < lane->owned_count; i++) {
-    uint16_t number = lane->owned[i];
-    denied_pull_tell(lane, number, now_ns);
-    if (cursor_deadline_ns(&lane->partitions[number].cursor) <= now_ns) {
-      arena_reset(lane->turn);
-      struct cursor_input timer = {.kind = CURSOR_IN_TIMER, .now_ns = now_ns};
-      cursor_feed(lane, number, &timer);
-    }
-  }
-}
-
-int64_t cursors_deadline_ns(const struct lane *lane) {
-  int64_t deadline = INT64_MAX;
-  for (uint32_t i = 0; i < lane->owned_count; i++) {
-    int64_t due = cursor_deadline_ns(&lane->partitions[lane->owned[i]].cursor);
-    deadline = due < deadline ? due : deadline;
-  }
-  return deadline;
-}
-
-void cursors_detach(struct lane *lane) {
+void reader_detach(struct lane *lane) {
   arena_reset(lane->turn);
-  for (uint32_t i = 0; i < lane->owned_count; i++) {
-    struct cursor_input detach = {.kind = CURSOR_IN_DETACH, .now_ns = clock_monotonic_ns()};
-    cursor_feed(lane, lane->owned[i], &detach);
-  }
-}
-
-// No batch is under way here, so what is queued of a disturbed partition can go, and nothing of it is half done.
-void lane_attach_cursors(struct lane *lane) {
-  int64_t now = clock_monotonic_ns();
-  for (uint32_t i = 0; i < lane->owned_count && lane->link != NULL; i++) {
-    uint16_t number = lane->owned[i];
-    struct partition *partition = &lane->partitions[number];
-    if (partition->state != PARTITION_OPEN || !partition->attach || now < partition->attach_at_ns) {
-      continue;
-    }
-    partition->attach = false;
-    partition->denied_pull = 0;
-    partition->advanced = (struct stream_position){0};
-    queue_drop_partition(lane, number);
-    arena_reset(lane->turn);
-    struct cursor_input attach = {
-        .kind = CURSOR_IN_ATTACH,
-        .now_ns = now,
-        .position = {lane->truths[number].input_seq, lane->truths[number].input_ts_ns},
-    };
-    cursor_feed(lane, number, &attach);
-  }
+  struct cursor_input detach = {.kind = CURSOR_IN_DETACH, .now_ns = clock_monotonic_ns()};
+  reader_feed(lane, &detach);
 }
 
 // ---- what arrives
@@ -373,11 +310,10 @@ static bool answer_consumer(struct lane *lane, const struct arrival *arrival, st
   return true;
 }
 
-// "c.<partition>.<generation>.<kind>[...]"
+// "c.<generation>.<kind>[...]"
 static void arrive_cursor(struct lane *lane, struct arrival *arrival) {
-  uint64_t number = 0, generation = 0;
-  if (!token_number(&arrival->rest, &number) || !token_number(&arrival->rest, &generation) ||
-      number >= lane->partition_count) {
+  uint64_t generation = 0;
+  if (!token_number(&arrival->rest, &generation)) {
     return;
   }
   struct cursor_input input = {.now_ns = clock_monotonic_ns(), .generation = generation};
@@ -406,8 +342,10 @@ static void arrive_cursor(struct lane *lane, struct arrival *arrival) {
       break;
     }
   }
-  if (known) {
-    cursor_feed(lane, (uint16_t)number, &input);
+  if (known && input.kind == CURSOR_IN_HEARTBEAT) {
+    reader_heartbeat(lane, &input);
+  } else if (known) {
+    reader_feed(lane, &input);
   }
 }
 
@@ -437,31 +375,31 @@ static const struct route {
 } routes[] = {{'r', arrive_pub_ack}, {'c', arrive_cursor}, {'l', arrive_last},
               {'d', arrive_dead},    {'s', arrive_survey}, {'k', arrive_mark}};
 
-// "<prefix>_<partition or s>_<generation>"
+// "<prefix>_<r or s>_<generation>": the reader's consumer, or the survey's
 static void arrive_delivery(struct lane *lane, natsMsg *message, struct span reply) {
   struct js_delivery delivery;
   struct span prefix = span_from_text(lane->consumer_prefix);
+  uint64_t generation = 0;
   if (js_delivery_parse(reply, &delivery) != LUMIN_OK || !span_starts_with(delivery.consumer, prefix)) {
     return;
   }
   struct span rest = span_skip(delivery.consumer, prefix.len + 1);
-  struct span number_token = span_cut(&rest, '_');
-  uint64_t number = 0, generation = 0;
+  struct span kind = span_cut(&rest, '_');
   if (!span_to_u64(rest, &generation)) {
     return;
   }
-  if (span_equal(number_token, SPAN_LITERAL("s"))) {
+  if (span_equal(kind, SPAN_LITERAL("s"))) {
     survey_message(lane, generation, &delivery, link_header_get(message, "ce-partition"),
                    link_header_get(message, "ce-position"));
-  } else if (span_to_u64(number_token, &number) && number < lane->partition_count) {
-    struct cursor_input input = {.kind = CURSOR_IN_MESSAGE,
-                                 .now_ns = clock_monotonic_ns(),
-                                 .generation = generation,
-                                 .seq = delivery.stream_seq,
-                                 .ts_ns = delivery.ts_ns,
-                                 .consumer_seq = delivery.consumer_seq};
-    cursor_feed(lane, (uint16_t)number, &input);
+    return;
   }
+  struct cursor_input input = {.kind = CURSOR_IN_MESSAGE,
+                               .now_ns = clock_monotonic_ns(),
+                               .generation = generation,
+                               .seq = delivery.stream_seq,
+                               .ts_ns = delivery.ts_ns,
+                               .consumer_seq = delivery.consumer_seq};
+  reader_feed(lane, &input);
 }
 
 static void lane_arrive(struct lane *lane, natsMsg *message) {

@@ -3,7 +3,8 @@
 //   lane.c             the thread and its loop: the story
 //   lane_connect.c     its link and session, built anew after a loss
 //   lane_partitions.c  taking, retaking, dropping and releasing partitions
-//   lane_input.c       the cursors' actions as JetStream requests, and messages as their input
+//   lane_reader.c      one reader of the command stream for all its partitions: what is whose, and what is to be taken
+//   lane_input.c       the reader's actions as JetStream requests, and messages as its input
 //   lane_batch.c       one batch, and every surprise on its way to the commit
 //   lane_outcome.c     outcomes to those who wait for them
 //   lane_relay.c       the relay's port: events and dead commands to their streams
@@ -27,7 +28,6 @@
 // A message taken from a cursor, until its batch is committed.
 struct taken {
   struct inbound inbound; // handle: the natsMsg
-  uint64_t generation;    // of the cursor that took it
   size_t bytes;
 };
 
@@ -42,12 +42,9 @@ enum partition_state {
 
 struct partition {
   enum partition_state state;
-  struct cursor cursor;
-  bool attach;          // the cursor is to be attached at the next batch boundary
-  int64_t attach_at_ns; // not before
-  int64_t attach_pause_ns;
-  uint32_t waiting;                // messages in the queue with the cursor's generation
-  uint64_t denied_pull;            // a pull that found the queue full: told to the cursor at the next turn; 0: none
+  bool attach;     // the reader must begin anew, at this partition's position at the latest
+  bool verified;   // its input position was seen on the stream, or compared: what is behind it is to be taken
+  bool from_start; // the stream is another one: all of it is to be taken
   struct stream_position advanced; // idle: may be written as the input position; seq 0: nothing
   struct lost_range {
     uint64_t first, last;
@@ -74,7 +71,18 @@ struct lane {
   struct loop *loop;
   struct link *link; // NULL: none
   natsSubscription *inbox;
-  natsMsg *arriving; // the message whose cursor input is under way
+  struct cursor reader; // of the whole command stream, for all its partitions
+  bool attach;          // the reader is to be attached at the next batch boundary
+  int64_t attach_at_ns; // not before
+  int64_t attach_pause_ns;
+  bool anew;                       // a partition's position was not on the stream: read from its beginning
+  struct stream_position attached; // where the last attach began
+  struct stream_position read;     // last message delivered, or last position told by a heartbeat; seq 0: none
+  uint64_t read_consumer_seq;
+  uint64_t verify_next;  // the least position that is still to be seen; UINT64_MAX: none
+  uint64_t denied_pull;  // a pull that found the queue full: told to the cursor at the next turn; 0: none
+  int64_t advance_at_ns; // when the positions of idle partitions are next written
+  natsMsg *arriving;     // the message whose cursor input is under way
   size_t arriving_bytes;
   struct loop_watch session_watch;
   bool session_watched, session_waiting;
@@ -155,15 +163,24 @@ LUMIN_MUST_USE enum lumin_status lane_review(struct lane *lane);
 
 // lane_input.c
 void lane_receive(struct lane *lane); // drains the inbox
-void cursor_feed(struct lane *lane, uint16_t number, const struct cursor_input *input);
-void cursors_tick(struct lane *lane, int64_t now_ns);
-int64_t cursors_deadline_ns(const struct lane *lane);
-void cursors_detach(struct lane *lane);
-void lane_attach_cursors(struct lane *lane); // those that ask for it
-bool taken_is_current(const struct lane *lane, const struct taken *taken);
+void reader_feed(struct lane *lane, const struct cursor_input *input);
+void reader_tick(struct lane *lane, int64_t now_ns);
+void reader_detach(struct lane *lane);
+bool queue_push(struct lane *lane, uint16_t number, const struct cursor_input *input);
 void queue_drop_partition(struct lane *lane, uint16_t number);
 void queue_pop(struct lane *lane, size_t count); // frees the first `count`
 struct taken *queue_at(const struct lane *lane, size_t index);
+
+// lane_reader.c
+void lane_attach_reader(struct lane *lane); // where it is asked for
+void reader_starts(struct lane *lane, uint64_t start_seq);
+void reader_is_anew(struct lane *lane);
+void reader_take(struct lane *lane, const struct cursor_input *input);
+void reader_lost(struct lane *lane, uint64_t first_seq, uint64_t last_seq);
+void reader_advance(struct lane *lane, const struct stream_position *position);
+void reader_heartbeat(struct lane *lane, const struct cursor_input *input);
+void reader_advance_idle(struct lane *lane);
+void reader_committed(struct lane *lane, size_t count, struct stream_position position);
 
 // lane_batch.c
 struct batch *lane_take(struct lane *lane); // NULL: nothing waits

@@ -28,7 +28,8 @@ static void partition_own(struct lane *lane, const struct partition_row *row) {
     lane->owned[lane->owned_count++] = row->partition;
   }
   partition->state = PARTITION_SURVEYED;
-  partition->attach = partition->behind = partition->dirty = partition->dead_sent = false;
+  partition->attach = partition->verified = partition->from_start = partition->behind = partition->dirty =
+      partition->dead_sent = false;
   partition->advanced = (struct stream_position){0};
   partition->lost_count = 0;
   partition->mark_position = 0;
@@ -40,8 +41,6 @@ void partition_drop(struct lane *lane, uint16_t number) {
   if (partition->state == PARTITION_FOREIGN) {
     return;
   }
-  struct cursor_input detach = {.kind = CURSOR_IN_DETACH, .now_ns = clock_monotonic_ns()};
-  cursor_feed(lane, number, &detach);
   queue_drop_partition(lane, number);
   memory_forget_partition(lane->memory, number);
   relay_close(lane->relay, number);
@@ -120,8 +119,6 @@ static bool partition_compare(struct lane *lane, uint16_t number, const struct p
   memory_forget_partition(lane->memory, number);
   relay_close(lane->relay, number);
   queue_drop_partition(lane, number);
-  struct cursor_input detach = {.kind = CURSOR_IN_DETACH, .now_ns = clock_monotonic_ns()};
-  cursor_feed(lane, number, &detach);
   partition_own(lane, row); // surveyed and attached anew
   return true;
 }

@@ -260,7 +260,8 @@ static void events_refill(struct lane *lane, uint16_t number) {
                                 .version = event->version,
                                 .position = event->position,
                                 .partition = number,
-                                .careful = true};
+                                .careful = true,
+                                .absent = survey_lacks(&partition->survey, event->position)};
     struct outgoing source = {event->type,        event->time_ns,    event->command_id, event->actor,
                               event->traceparent, event->tracestate, event->body};
     if (event_push(lane, &source, &entry) != LUMIN_OK) {

@@ -68,6 +68,7 @@ void relay_open(struct relay *relay, uint16_t partition, uint64_t position) {
   relay_close(relay, partition);
   relay_positions_reset(relay, &relay->partitions[partition], position);
   relay->partitions[partition].open = true;
+  relay->open_count++;
 }
 
 void relay_close(struct relay *relay, uint16_t partition) {
@@ -75,6 +76,8 @@ void relay_close(struct relay *relay, uint16_t partition) {
   if (open == NULL)
     return;
   open->open = false;
+  if (--relay->open_count == 0)
+    relay->highest_seq = 0; // of a stream that may be another one by now
   for (uint32_t i = 0; i < relay->touched; i++) {
     struct relay_slot *slot = &relay->slots[i];
     if (slot->state == RELAY_FREE || slot->entry.partition != partition)
@@ -175,7 +178,7 @@ bool relay_last_found(struct relay *relay, uint64_t token, uint64_t stream_seq, 
   if (slot == NULL || slot->state != RELAY_ASKED)
     return false;
   seq_note(relay, stream_seq);
-  if (version >= slot->entry.version) {
+  if (slot->entry.absent ? version == slot->entry.version : version >= slot->entry.version) {
     relay->counters.found_stored++;
     slot_finish(relay, slot);
     return true;

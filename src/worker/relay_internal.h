@@ -69,6 +69,7 @@ struct relay {
   struct relay_list waiting[RELAY_BACKOFFS]; // each by due time, for the same reason
   int64_t paused_until_ns;                   // the port failed
 
+  uint32_t open_count; // partitions
   uint64_t highest_seq;
   struct relay_counters counters;
 };

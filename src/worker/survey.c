@@ -32,6 +32,12 @@ bool survey_has(const struct survey_part *part, uint64_t position) {
   return at < part->range_count && part->ranges[at].first <= position;
 }
 
+bool survey_lacks(const struct survey_part *part, uint64_t position) {
+  return survey_has_gaps(part, position) && !part->overflown && !survey_has(part, position);
+}
+
+bool survey_has_gaps(const struct survey_part *part, uint64_t prefix) { return part->whole && prefix < part->highest; }
+
 static bool range_insert(struct survey_part *part, size_t at, uint64_t position) {
   if (part->range_count == part->range_room) {
     size_t room = part->range_room == 0 ? 16 : 2 * part->range_room;
@@ -64,7 +70,7 @@ static void range_add(struct survey_part *part, uint64_t position) {
   } else if (joins_after) {
     part->ranges[at].first = position;
   } else {
-    (void)range_insert(part, at, position);
+    part->overflown = !range_insert(part, at, position) || part->overflown;
   }
 }
 
@@ -86,7 +92,7 @@ static void part_ask(struct lane *lane, uint16_t number) {
   part->above = truth->relayed_position;
   if (truth->event_stream_seq == 0) { // nothing was ever relayed, or a survey of the whole stream did not get through
     part->state = SURVEY_READING;
-    part->matches = true;
+    part->matches = part->whole = true;
     part->start_seq = 1;
     return;
   }
@@ -149,6 +155,7 @@ static void part_compare(struct lane *lane, uint16_t number) {
   }
   part->start_seq = part->matches ? truth->event_stream_seq + 1 : info->first_seq;
   if (!part->matches) {
+    part->whole = true;
     part->above = 0;
     log_error(
         "event_stream_anew", log_number("partition", number), log_number("position", (int64_t)truth->event_stream_seq),
@@ -302,7 +309,6 @@ static void partition_open(struct lane *lane, uint16_t number) {
   partition->behind = truth->relayed_position < truth->event_position;
   partition->state = PARTITION_OPEN;
   partition->attach = true;
-  partition->attach_at_ns = 0;
 }
 
 static void survey_finish(struct lane *lane) {

@@ -20,6 +20,8 @@ struct survey_part {
   uint64_t highest;   // highest position seen
   struct survey_range *ranges;
   size_t range_count, range_room;
+  bool overflown;      // there was no room for some
+  bool whole;          // the whole stream was read, and not only what is behind a position
   bool missing;        // the message at the stored position is not there
   int64_t found_ts_ns; // ... or this is its timestamp
 };
@@ -48,4 +50,8 @@ void survey_message(struct lane *lane, uint64_t generation, const struct js_deli
                     struct span position);
 
 bool survey_has(const struct survey_part *part, uint64_t position);
+// Whether it is sure that the position is not on the stream, and that later ones are.
+bool survey_lacks(const struct survey_part *part, uint64_t position);
+// Whether such gaps are still to be filled by a relay that has come up to that prefix.
+bool survey_has_gaps(const struct survey_part *part, uint64_t prefix);
 void survey_part_clear(struct survey_part *part);

@@ -66,7 +66,9 @@ static enum lumin_status pages_open(struct fold *fold, struct database *database
   if (status == LUMIN_OK) {
     status = page_open(&fold->users, database, "all_users",
                        "SELECT user_id, version, status, first_name, last_name, email, email_key, phone, "
-                       "email_verified, phone_verified, created_ns, updated_ns FROM lumin.users ORDER BY user_id");
+                       "email_verified, phone_verified, language_code, bio, birth_date, avatar_url, privacy, "
+                       "profile_views, status_before_block, block_reason, blocked_until_ns, created_ns, updated_ns "
+                       "FROM lumin.users ORDER BY user_id");
   }
   if (status == LUMIN_OK) {
     status = page_step(&fold->events, &fold->more_events);
@@ -118,13 +120,11 @@ static void user_begin(struct fold *fold) {
 static bool state_move(struct fold *fold) {
   struct arena *old = fold->arenas[fold->used], *new = fold->arenas[1 - fold->used];
   struct user *state = &fold->state;
-  struct span *texts[] = {&state->first_name, &state->last_name, &state->email.text, &state->email.key, &state->phone};
-  for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
-    *texts[i] = arena_copy(new, *texts[i]);
-    if (texts[i]->data == NULL) {
-      return false;
-    }
+  char *room = arena_alloc(new, user_texts_len(state));
+  if (room == NULL) {
+    return false;
   }
+  user_texts_move(state, room);
   arena_reset(old);
   fold->used = 1 - fold->used;
   return true;
@@ -201,8 +201,17 @@ static const char *row_difference(const struct fold *fold) {
       {"phone", span_equal(page_bytes(row, 7), state->phone)},
       {"email_verified", page_bool(row, 8) == state->email_verified},
       {"phone_verified", page_bool(row, 9) == state->phone_verified},
-      {"created_ns", page_int(row, 10) == state->created_ns},
-      {"updated_ns", page_int(row, 11) == state->updated_ns},
+      {"language_code", span_equal(page_bytes(row, 10), state->profile.language_code)},
+      {"bio", span_equal(page_bytes(row, 11), state->profile.bio)},
+      {"birth_date", span_equal(page_bytes(row, 12), state->profile.birth_date)},
+      {"avatar_url", span_equal(page_bytes(row, 13), state->profile.avatar_url)},
+      {"privacy", page_int(row, 14) == (int64_t)privacy_pack(state->profile.privacy)},
+      {"profile_views", (uint64_t)page_int(row, 15) == state->profile_views},
+      {"status_before_block", page_int(row, 16) == (int64_t)state->status_before_block},
+      {"block_reason", span_equal(page_bytes(row, 17), state->block_reason)},
+      {"blocked_until_ns", page_int(row, 18) == state->blocked_until_ns},
+      {"created_ns", page_int(row, 19) == state->created_ns},
+      {"updated_ns", page_int(row, 20) == state->updated_ns},
   };
   for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
     if (!fields[i].same) {

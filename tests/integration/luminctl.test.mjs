@@ -87,6 +87,11 @@ test("a command: fields, headers, the outcome as rows, a fresh command id", asyn
     lastName: "",
     email: "ada@example.com",
     phone: "",
+    languageCode: "",
+    bio: "",
+    birthDate: "",
+    avatarUrl: "",
+    privacySettings: null,
   });
   assert.equal(sent.headers.get("Lumin-Actor"), "ops");
   assert.match(sent.headers.get("Lumin-Command-Id"), uuidV7);
@@ -183,6 +188,7 @@ test("a query: rows, times, no escape of the terminal gets through", async () =>
     last_name: "Łovelace \\u202eevil",
     email_verified: "false",
     phone_verified: "false",
+    profile_views: "0",
     created_at: "1970-01-01T00:00:00.000000005Z",
   });
 });
@@ -444,9 +450,9 @@ test("events: an empty stream, then lines with bodies, filters, from and count",
   assert.equal(all.code, 0);
   const time = "2026-11-21T22:20:14.123Z";
   assert.deepEqual(all.stdout.trimEnd().split("\n"), [
-    `1  ${time}  user_created      ${user}  v1  first_name=Ada\\x1b[2J  last_name="of Lovelace"  email=ada@example.com  phone=""`,
+    `1  ${time}  user_created      ${user}  v1  first_name=Ada\\x1b[2J  last_name="of Lovelace"  email=ada@example.com  phone=""  language_code=""  bio=""  birth_date=""  avatar_url=""`,
     `2  ${time}  email_changed     ${user}  v2  email=""`,
-    `3  ${time}  user_created      ${other}  v1  first_name=Bo  last_name=""  email=""  phone=""`,
+    `3  ${time}  user_created      ${other}  v1  first_name=Bo  last_name=""  email=""  phone=""  language_code=""  bio=""  birth_date=""  avatar_url=""`,
     `4  ${time}  user_renumbered   ${other}  v2  unknown_event=3_bytes`,
     `5  ${time}  email_changed     ${other}  v3  undecodable=1_bytes`,
   ]);

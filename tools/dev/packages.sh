@@ -12,7 +12,7 @@
   nats_packages=(nats-server)
   postgres_packages=(postgresql)
   test_packages=(
-    clang clang-format clang-tidy libclang-rt-dev binutils universal-ctags jq shellcheck ca-certificates nodejs npm
+    clang clang-format clang-tidy libclang-rt-dev binutils universal-ctags jq patch shellcheck ca-certificates nodejs npm
   )
 }
 

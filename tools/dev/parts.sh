@@ -3,7 +3,7 @@
 # The parts of ./dev test. Each runs in a process of its own with its log in build/parts/, notes what passed and failed,
 # and stops no other; the last line adds up.
 
-all_parts=(unit clang sanitize format tidy shell layering contract integration)
+all_parts=(unit clang sanitize format tidy shell layering guide contract integration)
 counts=build/parts/counts
 
 # count PASSED FAILED
@@ -141,6 +141,8 @@ part_layering() {
   check bash tests/layering/check.sh build/debug
   check bash tests/layering/selftest.sh build/debug
 }
+
+part_guide() { check bash tests/guide/add_command.sh; }
 
 # --- against servers -----------------------------------------------------------------------------------------------------
 

@@ -10,8 +10,8 @@
 
 struct decision {
   struct arena *arena; // the batch's
-  int64_t time_ns;     // the message's timestamp: the only time a decision knows
-  struct user user;    // working copy; after each emit, the state with that event
+  int64_t time_ns;     // max(the user's last event's, the message's): the only time a decision knows
+  struct user user;    // working copy, as of that time; after each emit, the state with that event
   struct event events[DECISION_EVENTS_MAX];
   size_t event_count;
   struct refusal refusal;

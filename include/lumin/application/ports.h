@@ -82,6 +82,14 @@ struct changed_user {
   const struct user *user;
 };
 
+// Somebody's views of a user's profile in this batch.
+struct profile_view {
+  struct uuid user_id;
+  struct uuid viewer_id;
+  int64_t last_ns; // time of the last one
+  uint64_t count;
+};
+
 struct dead_command {
   const struct command *command;
   uint64_t dead_position;
@@ -103,6 +111,10 @@ struct record {
   size_t outcome_count;
   const struct dead_command *dead;
   size_t dead_count;
+  const struct profile_view *views; // sorted by user and viewer, each pair once
+  size_t view_count;
+  const struct uuid *unviewed; // sorted: users whose viewers are forgotten, with them
+  size_t unviewed_count;
 };
 
 // The database, for one lane. Both calls return when the answer is there; the lane's loop turns meanwhile.

@@ -14,6 +14,7 @@ struct query {
   struct uuid user_id;
   uint64_t min_version; // Lumin-Min-Version, 0 where absent
   int64_t timeout_ms;   // rpc.timeout
+  int64_t time_ns;      // when it came
 
   // the plan
   bool needs_user;    // the row of `user_id`
@@ -25,7 +26,7 @@ struct query {
 
 // NULL where there is no row.
 struct query_rows {
-  const struct user *user;
+  const struct user *user; // as of the query's time
   const struct outcome *outcome;
 };
 

@@ -2,7 +2,7 @@
 // The domain's facts as plain structs. How they look in bytes is the codec's business.
 #pragma once
 
-#include "lumin/base/span.h"
+#include "lumin/base/uuid.h"
 #include "lumin/domain/values.h"
 
 enum event_type {
@@ -22,6 +22,7 @@ struct event {
       struct span last_name;
       struct email email;
       struct span phone;
+      struct profile profile;
     } user_created;
     struct {
       struct span first_name;
@@ -30,6 +31,37 @@ struct event {
     struct {
       struct email email;
     } email_changed;
+    struct {
+      struct span reason;
+      int64_t until_ns; // 0: no end
+    } user_blocked;
+    struct {
+      struct span phone;
+    } phone_changed;
+    struct {
+      struct span bio;
+    } bio_changed;
+    struct {
+      struct span birth_date;
+    } birth_date_changed;
+    struct {
+      struct span avatar_url;
+    } avatar_url_changed;
+    struct {
+      struct span language_code;
+    } language_code_changed;
+    struct {
+      struct privacy privacy; // every setting, as it is from now on
+    } privacy_settings_changed;
+    struct {
+      struct email email;
+    } email_confirmed;
+    struct {
+      struct span phone;
+    } phone_confirmed;
+    struct {
+      struct uuid viewer_id;
+    } profile_viewed;
   };
 };
 

@@ -15,7 +15,7 @@ struct refusal {
 };
 
 // Fills *ret_refusal and returns `reason`, so that a verb can end with it. The texts must outlive the refusal:
-// literals.
+// literals, or of the arena that the batch's outcomes are published from.
 enum lumin_status refuse(struct refusal *ret_refusal, enum lumin_status reason, const char *message);
 enum lumin_status refuse_field(struct refusal *ret_refusal, const char *field, const char *allowed,
                                const char *message); // INVALID_ARGUMENT

@@ -18,6 +18,7 @@ struct relay_entry {
   uint64_t position; // in its partition, dense
   uint16_t partition;
   bool careful;         // read back from the table: ask before the first publish
+  bool absent;          // known not to be on the stream, where later versions stand: only its own proves it stored
   int64_t committed_ns; // monotonic
   size_t bytes;         // what `message` holds, for the limit
   void *message;        // the port's: subject, headers and body; given back by release

@@ -1,17 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Replies as bytes: outcomes, users, errors.
 #include "lumin/infrastructure/codec/codec.h"
+#include "parts.h"
 #include "unpack.h"
-
-typedef Google__Protobuf__Timestamp timestamp_message;
-
-static timestamp_message *timestamp_of(int64_t ns, timestamp_message *stamp) {
-  google__protobuf__timestamp__init(stamp);
-  int64_t seconds = ns / 1000000000, rest = ns % 1000000000;
-  stamp->seconds = rest < 0 ? seconds - 1 : seconds;
-  stamp->nanos = (int32_t)(rest < 0 ? rest + 1000000000 : rest);
-  return stamp;
-}
 
 // A C string for protobuf-c; every text of a reply is without NULs.
 static char *text_of(struct span value, struct arena *arena, bool *short_of_memory) {
@@ -59,7 +50,7 @@ enum lumin_status codec_decode_refusal(struct span bytes, struct arena *arena, s
 enum lumin_status codec_encode_outcome(const struct outcome *outcome, struct arena *arena, struct span *ret_bytes) {
   Lumin__User__V1__Outcome reply = LUMIN__USER__V1__OUTCOME__INIT;
   Lumin__User__V1__Error error;
-  timestamp_message time;
+  Google__Protobuf__Timestamp time;
   char command_id[UUID_TEXT_LEN + 1], user_id[UUID_TEXT_LEN + 1];
   uuid_format(&outcome->command_id, command_id);
   uuid_format(&outcome->user_id, user_id);
@@ -68,7 +59,7 @@ enum lumin_status codec_encode_outcome(const struct outcome *outcome, struct are
   reply.status = (Lumin__User__V1__OutcomeStatus)outcome->status;
   reply.version = outcome->version;
   reply.stream_sequence = outcome->stream_seq;
-  reply.time = timestamp_of(outcome->stream_ts_ns, &time);
+  reply.time = timestamp_message(outcome->stream_ts_ns, &time);
   if (outcome->refusal.reason != LUMIN_OK) {
     if (!error_fill(&outcome->refusal, arena, &error)) {
       return LUMIN_NO_MEMORY;
@@ -80,7 +71,8 @@ enum lumin_status codec_encode_outcome(const struct outcome *outcome, struct are
 
 enum lumin_status codec_encode_user(const struct user *user, struct arena *arena, struct span *ret_bytes) {
   Lumin__User__V1__User reply = LUMIN__USER__V1__USER__INIT;
-  timestamp_message created, updated;
+  Google__Protobuf__Timestamp created, updated, blocked_until;
+  Lumin__User__V1__PrivacySettings settings;
   char user_id[UUID_TEXT_LEN + 1];
   bool short_of_memory = false;
   uuid_format(&user->id, user_id);
@@ -93,7 +85,17 @@ enum lumin_status codec_encode_user(const struct user *user, struct arena *arena
   reply.email_verified = user->email_verified;
   reply.phone = text_of(user->phone, arena, &short_of_memory);
   reply.phone_verified = user->phone_verified;
-  reply.created_at = timestamp_of(user->created_ns, &created);
-  reply.updated_at = timestamp_of(user->updated_ns, &updated);
+  reply.created_at = timestamp_message(user->created_ns, &created);
+  reply.updated_at = timestamp_message(user->updated_ns, &updated);
+  reply.language_code = text_of(user->profile.language_code, arena, &short_of_memory);
+  reply.bio = text_of(user->profile.bio, arena, &short_of_memory);
+  reply.birth_date = text_of(user->profile.birth_date, arena, &short_of_memory);
+  reply.avatar_url = text_of(user->profile.avatar_url, arena, &short_of_memory);
+  reply.privacy_settings = privacy_message(user->profile.privacy, &settings);
+  reply.profile_views = user->profile_views;
+  reply.block_reason = text_of(user->block_reason, arena, &short_of_memory);
+  if (user->blocked_until_ns != 0) {
+    reply.blocked_until = timestamp_message(user->blocked_until_ns, &blocked_until);
+  }
   return short_of_memory ? LUMIN_NO_MEMORY : codec_pack(&reply.base, arena, ret_bytes);
 }

@@ -136,7 +136,7 @@ const char *session_sqlstate(const struct session *session) { return session->sq
 const char *session_message(const struct session *session) { return session->message; }
 
 enum lumin_status session_send(struct session *session, enum session_statement statement, const struct params *params) {
-  static const int binary[PARAMS_MAX] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+  static const int binary[PARAMS_MAX] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
   if (session->broken || PQsendQueryPrepared(session->connection, statement_names[statement], params->count,
                                              params->values, params->lengths, binary, 1) != 1) {
     session->broken = true;

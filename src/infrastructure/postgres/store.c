@@ -4,6 +4,7 @@
 
 #include "lumin/infrastructure/codec/codec.h"
 #include "store_internal.h"
+#include "user_row.h"
 
 static enum lumin_status port_load(void *self, const struct load_request *request, struct arena *arena,
                                    struct load_result *ret_result) {
@@ -31,22 +32,6 @@ struct load {
   struct load_result result;
   struct statements statements;
 };
-
-static bool user_read(const PGresult *rows, int row, struct arena *arena, struct user *ret_user) {
-  *ret_user = (struct user){
-      .id = field_uuid(rows, row, 0),
-      .version = (uint64_t)field_int(rows, row, 1),
-      .status = (enum user_status)field_int(rows, row, 2),
-      .email_verified = field_bool(rows, row, 8),
-      .phone_verified = field_bool(rows, row, 9),
-      .created_ns = field_int(rows, row, 10),
-      .updated_ns = field_int(rows, row, 11),
-  };
-  return field_text(rows, row, 3, arena, &ret_user->first_name) &&
-         field_text(rows, row, 4, arena, &ret_user->last_name) &&
-         field_text(rows, row, 5, arena, &ret_user->email.text) &&
-         field_text(rows, row, 6, arena, &ret_user->email.key) && field_text(rows, row, 7, arena, &ret_user->phone);
-}
 
 static enum lumin_status users_take(struct load *load, const PGresult *rows) {
   int count = PQntuples(rows);

@@ -7,7 +7,7 @@
 
 // The statements of one transaction. All of them are built before the first is sent: with half of them queued, the next
 // sync would commit the half.
-#define STATEMENTS_MAX 10
+#define STATEMENTS_MAX 12
 struct statements {
   struct {
     enum session_statement statement;

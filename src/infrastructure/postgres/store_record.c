@@ -3,6 +3,7 @@
 // have rows. Keeps guarantees 2, 3 and 7 by primary keys and count checks that raise.
 #include "lumin/infrastructure/codec/codec.h"
 #include "store_internal.h"
+#include "user_row.h"
 
 // Types, rows, and the parameters made of them: what every statement of a batch has in common.
 #define TYPES(...)                                                                                                     \
@@ -89,36 +90,22 @@ static enum lumin_status events_add(const struct record *record, struct arena *a
   return statements_add(statements, STATEMENT_EVENTS_INSERT, &columns);
 }
 
-static void user_put(struct columns *columns, const struct user *user) {
-  column_uuid(&columns->items[0], &user->id);
-  column_int8(&columns->items[1], (int64_t)user->version);
-  column_int2(&columns->items[2], (int16_t)user->status);
-  column_bytes(&columns->items[3], user->first_name);
-  column_bytes(&columns->items[4], user->last_name);
-  column_bytes(&columns->items[5], user->email.text);
-  column_bytes(&columns->items[6], user->email.key);
-  column_bytes(&columns->items[7], user->phone);
-  column_bool(&columns->items[8], user->email_verified);
-  column_bool(&columns->items[9], user->phone_verified);
-}
-
 // Two statements at most: those that are new, and those that change (a last column: the version they change from).
 static enum lumin_status users_add(const struct record *record, struct arena *arena, struct statements *statements) {
-  const enum column_type types[] = {COLUMN_UUID, COLUMN_INT8, COLUMN_INT2, COLUMN_TEXT, COLUMN_TEXT, COLUMN_TEXT,
-                                    COLUMN_TEXT, COLUMN_TEXT, COLUMN_BOOL, COLUMN_BOOL, COLUMN_INT8, COLUMN_INT8};
   size_t fresh_count = 0, changed_count = 0;
   for (size_t i = 0; i < record->user_count; i++) {
     fresh_count += record->users[i].old_version == 0;
   }
   changed_count = record->user_count - fresh_count;
-  struct columns fresh = columns_begin(arena, types, 12, fresh_count);
-  struct columns changed = columns_begin(arena, types, 12, changed_count);
+  struct columns fresh = columns_begin(arena, user_column_types, USER_COLUMNS, fresh_count);
+  struct columns changed = columns_begin(arena, user_column_types, USER_COLUMNS, changed_count);
   for (size_t i = 0; i < record->user_count; i++) {
     const struct changed_user *row = &record->users[i];
     struct columns *columns = row->old_version == 0 ? &fresh : &changed;
     user_put(columns, row->user);
-    column_int8(&columns->items[10], row->old_version == 0 ? row->user->created_ns : row->user->updated_ns);
-    column_int8(&columns->items[11], row->old_version == 0 ? row->user->updated_ns : (int64_t)row->old_version);
+    column_int8(&columns->items[USER_CREATED], row->old_version == 0 ? row->user->created_ns : row->user->updated_ns);
+    column_int8(&columns->items[USER_UPDATED],
+                row->old_version == 0 ? row->user->updated_ns : (int64_t)row->old_version);
   }
   enum lumin_status status = LUMIN_OK;
   if (fresh_count > 0) {
@@ -230,6 +217,28 @@ static enum lumin_status dead_add(const struct record *record, struct arena *are
   return statements_add(statements, STATEMENT_DEAD_INSERT, &columns);
 }
 
+// One row a viewer, however often it looked.
+static enum lumin_status views_add(const struct record *record, struct arena *arena, struct statements *statements) {
+  struct columns columns =
+      columns_begin(arena, TYPES(COLUMN_UUID, COLUMN_UUID, COLUMN_INT8, COLUMN_INT8), record->view_count);
+  for (size_t i = 0; i < record->view_count; i++) {
+    const struct profile_view *view = &record->views[i];
+    column_uuid(&columns.items[0], &view->user_id);
+    column_uuid(&columns.items[1], &view->viewer_id);
+    column_int8(&columns.items[2], view->last_ns);
+    column_int8(&columns.items[3], (int64_t)view->count);
+  }
+  return statements_add(statements, STATEMENT_VIEWS_UPSERT, &columns);
+}
+
+static enum lumin_status unviewed_add(const struct record *record, struct arena *arena, struct statements *statements) {
+  struct columns columns = columns_begin(arena, TYPES(COLUMN_UUID), record->unviewed_count);
+  for (size_t i = 0; i < record->unviewed_count; i++) {
+    column_uuid(&columns.items[0], &record->unviewed[i]);
+  }
+  return statements_add(statements, STATEMENT_VIEWS_DELETE, &columns);
+}
+
 static enum lumin_status rows_add(const struct store *store, const struct record *record, struct arena *arena,
                                   struct statements *statements) {
   enum lumin_status status = fence_add(store, record->marks, record->mark_count, arena, statements);
@@ -250,6 +259,12 @@ static enum lumin_status rows_add(const struct store *store, const struct record
   }
   if (status == LUMIN_OK && record->dead_count > 0) {
     status = dead_add(record, arena, statements);
+  }
+  if (status == LUMIN_OK && record->view_count > 0) {
+    status = views_add(record, arena, statements);
+  }
+  if (status == LUMIN_OK && record->unviewed_count > 0) {
+    status = unviewed_add(record, arena, statements);
   }
   return status;
 }

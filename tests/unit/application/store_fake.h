@@ -36,6 +36,8 @@ struct fake_tables {
   struct outcome outcomes[FAKE_ROWS];
   struct fake_event events[FAKE_ROWS];
   struct fake_dead dead[FAKE_ROWS];
+  struct profile_view views[FAKE_ROWS];
+  size_t view_count;
   size_t user_count, identifier_count, outcome_count, event_count, dead_count;
 };
 
@@ -80,11 +82,18 @@ static inline struct outcome *fake_outcome_find(struct fake_store *fake, const s
 }
 
 static inline struct user fake_user_copy(struct user user, struct arena *arena) {
-  user.first_name = arena_copy(arena, user.first_name);
-  user.last_name = arena_copy(arena, user.last_name);
-  user.email.text = arena_copy(arena, user.email.text);
-  user.email.key = arena_copy(arena, user.email.key);
-  user.phone = arena_copy(arena, user.phone);
+  struct span *texts[] = {&user.first_name,
+                          &user.last_name,
+                          &user.email.text,
+                          &user.email.key,
+                          &user.phone,
+                          &user.profile.language_code,
+                          &user.profile.bio,
+                          &user.profile.birth_date,
+                          &user.profile.avatar_url,
+                          &user.block_reason};
+  for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+    *texts[i] = arena_copy(arena, *texts[i]);
   return user;
 }
 
@@ -228,7 +237,11 @@ static inline enum lumin_status fake_outcomes(struct fake_store *fake, const str
     if (fake_outcome_find(fake, &command->command_id))
       return LUMIN_CONFLICT;
     cr_assert_lt(tables->outcome_count, FAKE_ROWS);
-    tables->outcomes[tables->outcome_count++] = command->outcome;
+    struct outcome *row = &tables->outcomes[tables->outcome_count++];
+    *row = command->outcome;
+    row->refusal.message = fake_text(fake, row->refusal.message);
+    row->refusal.field = fake_text(fake, row->refusal.field);
+    row->refusal.allowed = fake_text(fake, row->refusal.allowed);
   }
   return LUMIN_OK;
 }
@@ -264,9 +277,43 @@ static inline void fake_tables_copy(struct fake_tables *target, const struct fak
   target->dead_count = source->dead_count;
 }
 
+static inline struct profile_view *fake_view_find(struct fake_store *fake, const struct uuid *user,
+                                                  const struct uuid *viewer) {
+  for (size_t i = 0; i < fake->tables.view_count; i++)
+    if (uuid_equal(&fake->tables.views[i].user_id, user) && uuid_equal(&fake->tables.views[i].viewer_id, viewer))
+      return &fake->tables.views[i];
+  return NULL;
+}
+
+static inline int fake_view_order(const struct profile_view *a, const struct profile_view *b) {
+  int users = uuid_compare(&a->user_id, &b->user_id);
+  return users ? users : uuid_compare(&a->viewer_id, &b->viewer_id);
+}
+
+static inline enum lumin_status fake_views(struct fake_store *fake, const struct record *record) {
+  struct fake_tables *tables = &fake->tables;
+  for (size_t i = 0; i < record->view_count; i++) {
+    const struct profile_view *view = &record->views[i];
+    cr_assert(i == 0 || fake_view_order(&record->views[i - 1], view) < 0, "views are sorted, each pair once");
+    struct profile_view *row = fake_view_find(fake, &view->user_id, &view->viewer_id);
+    cr_assert_lt(tables->view_count, FAKE_ROWS);
+    if (row)
+      *row = (struct profile_view){row->user_id, row->viewer_id, view->last_ns, row->count + view->count};
+    else
+      tables->views[tables->view_count++] = *view;
+  }
+  for (size_t i = 0; i < record->unviewed_count; i++)
+    for (size_t j = 0; j < tables->view_count;)
+      if (uuid_equal(&tables->views[j].user_id, &record->unviewed[i]))
+        tables->views[j] = tables->views[--tables->view_count];
+      else
+        j++;
+  return LUMIN_OK;
+}
+
 static inline enum lumin_status fake_write(struct fake_store *fake, const struct record *record) {
   static enum lumin_status (*const statements[])(struct fake_store *, const struct record *) = {
-      fake_fence, fake_events, fake_users, fake_identifiers, fake_outcomes, fake_dead};
+      fake_fence, fake_events, fake_users, fake_identifiers, fake_outcomes, fake_dead, fake_views};
   fake_tables_copy(&fake->before, &fake->tables);
   enum lumin_status status = LUMIN_OK;
   for (size_t i = 0; i < sizeof statements / sizeof statements[0] && status == LUMIN_OK; i++)

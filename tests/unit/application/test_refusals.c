@@ -17,6 +17,13 @@ static const struct step death = {METHOD_delete, 1, APPLIED(2)};
 #define NAME_64 "0123456789012345678901234567890123456789012345678901234567890123"
 #define EMAIL_LOCAL_65 NAME_64 "x@example.com"
 
+// Every command but create and upsert: of nobody, and of somebody who is gone.
+#define STATES(method, bytes)                                                                                          \
+  {NOBODY, {method, 1, .payload = SPAN_LITERAL(bytes), REFUSED(NOT_FOUND, 0)}, "", 0}, {                               \
+    GONE, {method, 1, .payload = SPAN_LITERAL(bytes), REFUSED(DELETED, 2)}, "", USER_DELETED                           \
+  }
+#define UPSERT SPAN_LITERAL("\x12\x01x\"\x0d\x61@example.com")
+
 static const struct refused {
   enum before before;
   struct step step;
@@ -69,6 +76,60 @@ static const struct refused {
     {LIVING, {METHOD_change_email, 1, .email = "@", REFUSED(INVALID_ARGUMENT, 1)}, "email", 0},
     {LIVING, {METHOD_change_email, 1, .email = "a@example.com\r\n", REFUSED(INVALID_ARGUMENT, 1)}, "email", 0},
     {LIVING, {METHOD_change_email, 1, REFUSED(INVALID_ARGUMENT, 1)}, "email", 0}, // the only address
+    // the others, by the state of the user
+    STATES(METHOD_change_phone, "\x12\x0b+4930123456"),
+    STATES(METHOD_change_bio, "\x12\x01x"),
+    STATES(METHOD_change_birth_date, "\x12\x0a\x31\x39\x37\x35-01-01"),
+    STATES(METHOD_change_avatar_url, "\x12\x0bhttps://x.y"),
+    STATES(METHOD_change_language_code, "\x12\x02\x64\x65"),
+    STATES(METHOD_change_privacy_settings, "\x12\x02\x18\x01"),
+    STATES(METHOD_confirm_email, "\x12\x0d\x61@example.com"),
+    STATES(METHOD_confirm_phone, "\x12\x0b+4930123456"),
+    STATES(METHOD_activate, ""),
+    STATES(METHOD_deactivate, ""),
+    STATES(METHOD_block, "\x12\x04spam"),
+    STATES(METHOD_update, "\x12\x05\x0a\x03\x62ioB\x01x"),
+    STATES(METHOD_record_profile_view, "\x12$\x61\x61\x30\x31\x30\x32\x30\x33-0405-4607-8809-0a0b0c0d0002"),
+    {GONE, {METHOD_upsert, 1, .payload = UPSERT, REFUSED(DELETED, 2)}, "", USER_DELETED},
+    {NOBODY, {METHOD_upsert, 1, .payload = SPAN_LITERAL(""), REFUSED(INVALID_ARGUMENT, 0)}, "first_name", 0},
+    // ... by the status
+    {LIVING,
+     {METHOD_record_profile_view, 1,
+      .payload = SPAN_LITERAL("\x12$\x61\x61\x30\x31\x30\x32\x30\x33-0405-4607-8809-0a0b0c0d0002"),
+      REFUSED(INVALID_STATE, 1)},
+     "",
+     USER_PENDING},
+    // ... and by bad values
+    {LIVING, {METHOD_change_phone, 1, .payload = SPAN_LITERAL("\x12\x01x"), REFUSED(INVALID_ARGUMENT, 1)}, "phone", 0},
+    {LIVING_BY_PHONE, {METHOD_change_phone, 1, .payload = SPAN_LITERAL(""), REFUSED(INVALID_ARGUMENT, 1)}, "phone", 0},
+    {LIVING, {METHOD_change_bio, 1, .payload = SPAN_LITERAL("\x12\x01\t"), REFUSED(INVALID_ARGUMENT, 1)}, "bio", 0},
+    {LIVING,
+     {METHOD_change_birth_date, 1, .payload = SPAN_LITERAL("\x12\x01x"), REFUSED(INVALID_ARGUMENT, 1)},
+     "birth_date",
+     0},
+    {LIVING,
+     {METHOD_change_avatar_url, 1, .payload = SPAN_LITERAL("\x12\x01x"), REFUSED(INVALID_ARGUMENT, 1)},
+     "avatar_url",
+     0},
+    {LIVING,
+     {METHOD_change_language_code, 1, .payload = SPAN_LITERAL("\x12\x01x"), REFUSED(INVALID_ARGUMENT, 1)},
+     "language_code",
+     0},
+    {LIVING,
+     {METHOD_change_privacy_settings, 1, .payload = SPAN_LITERAL("\x12\x02\x18\x07"), REFUSED(INVALID_ARGUMENT, 1)},
+     "privacy_settings.birth_date",
+     0},
+    {LIVING,
+     {METHOD_confirm_email, 1, .payload = SPAN_LITERAL("\x12\x0d\x62@example.com"), REFUSED(INVALID_ARGUMENT, 1)},
+     "email",
+     0},
+    {LIVING, {METHOD_block, 1, .payload = SPAN_LITERAL(""), REFUSED(INVALID_ARGUMENT, 1)}, "reason", 0},
+    {LIVING, {METHOD_block, 1, .payload = SPAN_LITERAL("\x12\x01x\x1a\x00"), REFUSED(INVALID_ARGUMENT, 1)}, "until", 0},
+    {LIVING, {METHOD_update, 1, .payload = SPAN_LITERAL(""), REFUSED(INVALID_ARGUMENT, 1)}, "update_mask", 0},
+    {LIVING,
+     {METHOD_record_profile_view, 1, .payload = SPAN_LITERAL(""), REFUSED(INVALID_ARGUMENT, 1)},
+     "viewer_id",
+     0},
     // delete
     {NOBODY, {METHOD_delete, 1, REFUSED(NOT_FOUND, 0)}, "", 0},
     {GONE, {METHOD_delete, 1, REFUSED(DELETED, 2)}, "", USER_DELETED},

@@ -101,6 +101,22 @@ static const struct {
       .updated_ns = TIME},
      SPAN_LITERAL("\x0a$aa010203-0405-4607-8809-0a0b0c0d0001\x10\x01\x18\x01\"\x03"
                   "AdaB\x0b+4930123456R\x06\x08\x80\xe2\xcf\xaa\x06Z\x06\x08\x80\xe2\xcf\xaa\x06")},
+    {{.id = USER_ID,
+      .version = 3,
+      .status = USER_BLOCKED,
+      .profile = {.language_code = SPAN_LITERAL("pt-BR"),
+                  .bio = SPAN_LITERAL("Sings."),
+                  .birth_date = SPAN_LITERAL("1915-12-10"),
+                  .avatar_url = SPAN_LITERAL("https://a.example"),
+                  .privacy = {{1, 2, 3, 1, 2, 3}}},
+      .profile_views = 300,
+      .status_before_block = USER_ACTIVE,
+      .block_reason = SPAN_LITERAL("spam"),
+      .blocked_until_ns = TIME + 1},
+     SPAN_LITERAL("\x0a$aa010203-0405-4607-8809-0a0b0c0d0001\x10\x03\x18\x04R\x00Z\x00"
+                  "b\x05pt-BRj\x06Sings.r\x0a"
+                  "1915-12-10z\x11https://a.example\x82\x01\x0c\x08\x01\x10\x02\x18\x03 \x01(\x02"
+                  "0\x03\x88\x01\xac\x02\x92\x01\x04spam\x9a\x01\x08\x08\x80\xe2\xcf\xaa\x06\x10\x01")},
 };
 
 Test(reply_bytes, users) {

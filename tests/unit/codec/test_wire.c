@@ -146,9 +146,12 @@ static bool is_utf8(const char *text) {
 static void texts_check(const ProtobufCMessage *message) {
   const ProtobufCMessageDescriptor *type = message->descriptor;
   for (unsigned i = 0; i < type->n_fields; i++) {
-    cr_assert_eq(type->fields[i].type, PROTOBUF_C_TYPE_STRING);
-    const char *text = *(const char *const *)(const void *)((const char *)message + type->fields[i].offset);
-    cr_assert(is_utf8(text));
+    const void *member = (const char *)message + type->fields[i].offset;
+    cr_assert_neq(type->fields[i].label, PROTOBUF_C_LABEL_REPEATED);
+    if (type->fields[i].type == PROTOBUF_C_TYPE_STRING)
+      cr_assert(is_utf8(*(const char *const *)member));
+    else if (type->fields[i].type == PROTOBUF_C_TYPE_MESSAGE && *(const ProtobufCMessage *const *)member)
+      texts_check(*(const ProtobufCMessage *const *)member);
   }
   cr_assert_eq(message->n_unknown_fields, 0);
 }

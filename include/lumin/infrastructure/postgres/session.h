@@ -40,7 +40,7 @@ void session_close(struct session *session); // NULL is fine
 bool session_is_alive(const struct session *session);
 PGconn *session_connection(struct session *session);
 
-#define PARAMS_MAX 16
+#define PARAMS_MAX 24
 
 // Parameters of a statement, all binary; NULL data is SQL's NULL.
 struct params {
