@@ -209,7 +209,7 @@ LUMIN_MUST_USE enum lumin_status door_database_load(struct door *door, const str
 // door_reply.c
 struct reply {
   struct span body;
-  bool json; // the body
+  bool json;              // the body
   struct span outcome;    // of Lumin-Outcome; empty: none
   struct span error_code; // empty: no refusal
   struct span error;

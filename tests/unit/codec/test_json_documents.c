@@ -7,7 +7,7 @@ TestSuite(json_documents, .init = setup, .fini = teardown);
 
 static const ProtobufCMessageDescriptor *const sample = &lumin__sample__sample__descriptor;
 static const ProtobufCMessageDescriptor *const maybe = &lumin__sample__maybe__descriptor;
-static const ProtobufCMessageDescriptor *const create = &lumin__user__v1__create__descriptor;
+static const ProtobufCMessageDescriptor *const username = &lumin__user__v1__change_username__descriptor;
 static const ProtobufCMessageDescriptor *const user = &lumin__user__v1__user__descriptor;
 
 // ---- taken: `text` is the same message as `plain`, whose values are written as plainly as can be
@@ -304,7 +304,6 @@ Test(json_documents, values_refused) {
   }
 }
 
-#define CREATE_FIELDS "userId, firstName, lastName, email, phone"
 #define INNER_FIELDS "text, count, inner"
 #define BROKEN(text, at)                                                                                               \
   { SPAN_LITERAL(text), "payload", GRAMMAR, "the payload is no JSON from byte " at " on" }
@@ -361,6 +360,8 @@ static const struct {
     {SPAN_LITERAL("{\"aString\":\"\\ude00\\ud83d\"}"), "a_string", SOUND, text_message},
     {SPAN_LITERAL("{\"aString\":\"\\ud83d\\ud83d\\ude00\"}"), "a_string", SOUND, text_message},
     {SPAN_LITERAL("{\"aString\":\"\\ud83dx\"}"), "a_string", SOUND, text_message},
+    {SPAN_LITERAL("{\"aString\":\"\\ud83d\\ue000\"}"), "a_string", SOUND, text_message},
+    {SPAN_LITERAL("{\"aString\":\"\\ue000\\udc00\"}"), "a_string", SOUND, text_message},
     {SPAN_LITERAL("{\"strings\":[\"a\",\"\xff\"]}"), "strings[1]", SOUND, text_message},
     {SPAN_LITERAL("{\"\xff\":1}"), "?", SOUND, text_message},
     {SPAN_LITERAL("{\"colour\":\"\\u0000\"}"), "colour", SOUND, text_message},
@@ -395,9 +396,9 @@ Test(json_documents, refused) {
 }
 
 Test(json_documents, unknown_field_of_a_request) {
-  expect_refused(create, SPAN_LITERAL("{\"firstName\":\"Ada\",\"adress\":\"a@example.com\"}"),
+  expect_refused(username, SPAN_LITERAL("{\"firstName\":\"Ada\",\"adress\":\"a@example.com\"}"),
                  &(struct refusal){.field = SPAN_LITERAL("adress"),
-                                   .allowed = span_from_text(strstr(CREATE_FIELDS, "userId")),
+                                   .allowed = SPAN_LITERAL("userId, firstName, lastName"),
                                    .message = SPAN_LITERAL("there is no such field")});
 }
 
@@ -417,6 +418,23 @@ Test(json_documents, depth) {
   }
   cr_expect(span_equal(refusal.field, span_from_text(path)), "%.*s", SPAN_ARGS(refusal.field));
   cr_expect(span_equal(refusal.allowed, SPAN_LITERAL("at most 8 messages in one another")));
+}
+
+// Sixteen times the payload limit is all that a message may take.
+Test(json_documents, budget) {
+  struct codec *small = codec_create(256);
+  struct span text =
+      SPAN_LITERAL("{\"inners\":[{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},"
+                   "{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}]}");
+  const ProtobufCMessage *message = NULL;
+  struct refusal refusal = {0};
+  cr_assert_leq(text.len, 256);
+  cr_assert_eq(codec_decode(small, &(struct encoded){sample, text, true}, arena, &message, &refusal),
+               LUMIN_INVALID_ARGUMENT);
+  cr_expect(span_equal(refusal.field, SPAN_LITERAL("payload")));
+  cr_expect(span_equal(refusal.allowed, SPAN_LITERAL("a smaller request")));
+  cr_expect_leq(arena_used(arena), 16 * 256 + 256); // and the refusal's texts
+  codec_destroy(small);
 }
 
 // What a refusal leaves as it was.
