@@ -38,11 +38,17 @@ const publisher = await rig.connect("command_publisher");
 const trigger = path.join(rig.place.logs, "fail-now");
 
 const state = () => streamState(operator, stream);
+const messages = async () => (await state()).messages;
+const events = async () => (await rig.sql("SELECT count(*)::int AS count FROM lumin.events"))[0].count;
+
+/** Waits until the stream holds as many messages as the table has events. */
+const arrived = () =>
+  eventually(async () => (await messages()) >= (await events()), { timeout: 20_000, what: "every event on the stream" });
 
 /** The book's commands have taken effect, and their events are on the stream as they should be. */
-async function settled(book, options) {
-  await book.check(options);
-  await relayed(rig);
+async function settled(book, until = arrived) {
+  await book.check();
+  await until(rig);
   await checkEventStream(rig, operator, { users: [...book.users.keys()] });
 }
 
@@ -163,15 +169,11 @@ test("a worker for what follows", async () => {
   worker.current = await rig.worker({ env });
 });
 
-const messages = async () => (await state()).messages;
-const events = async () => (await rig.sql("SELECT count(*)::int AS count FROM lumin.events"))[0].count;
-
 /** All events of the table are on the stream again. */
 async function whole(options) {
-  const count = await events();
-  await eventually(async () => (await messages()) >= count, { timeout: 20_000, what: `${count} events on the stream` });
+  await arrived();
   await relayed(rig);
-  assert.equal(await checkEventStream(rig, operator, options), count);
+  assert.equal(await checkEventStream(rig, operator, options), await events());
 }
 
 for (const running of [true, false]) {
@@ -246,7 +248,8 @@ for (const running of [true, false]) {
       await online(operator, publisher);
       await marked((await state()).last_seq);
       await book.fill(36, users);
-      // Acknowledged, and no position names them yet.
+      await book.check({ every: 2 });
+      // Acknowledged, and most likely no position names them yet.
       if (running) await eventually(async () => (await messages()) === (await events()), { every: 2 });
       else await relayed(rig, { every: 2 });
       if (!running) await worker.current.kill();
@@ -269,7 +272,7 @@ test("what retention has taken is no loss, and is not published again", async ()
     if (restart) await worker.current.restart();
     const book = new Book(rig, publisher);
     await book.fill(24);
-    await settled(book);
+    await settled(book, relayed);
     assert.equal(await messages(), 24);
   }
   assert.equal(countOf(log(), "event_stream_anew"), 0);
@@ -298,7 +301,7 @@ test("many foreign events: positions move on, and a restart reads none of them",
   const book = new Book(rig, publisher);
   const users = times(4, () => newUser(9));
   await book.fill(8, users); // partition 9 is not new, and idle from now on
-  await settled(book);
+  await settled(book, relayed);
   await flood(many);
   const { last_seq: last } = await state();
   await marked(last);
@@ -345,11 +348,11 @@ test("the database comes back older: what is ahead stays closed and says so, the
   const book = new Book(rig, publisher);
   const [hers, his] = [newUser(ahead), newUser(fine)];
   await book.fill(8, [hers, his]);
-  await settled(book);
+  await settled(book, relayed);
   const dump = await postgres("pg_dump", ["--schema=lumin"]);
   const after_ = new Book(rig, publisher);
   await after_.fill(6, [newUser(ahead)]);
-  await settled(after_);
+  await settled(after_, relayed);
   await worker.current.stop();
   const log = logFrom(worker.current);
   await postgres("psql", ["-qX", "-v", "ON_ERROR_STOP=1"], `SET client_min_messages = warning; DROP SCHEMA lumin CASCADE;\n${dump}`);

@@ -175,7 +175,8 @@ node_tests() {
     echo "there is no test in $*"
     return 1
   }
-  LUMIN_BUILD=build/debug node --test --test-reporter=tap "${files[@]}" >"$log" 2>&1 || status=$?
+  # Two files at a time: they mostly wait, for leases, timeouts and servers that start.
+  LUMIN_BUILD=build/debug node --test --test-concurrency=2 --test-reporter=tap "${files[@]}" >"$log" 2>&1 || status=$?
   cat "$log"
   local passed failed
   read -r passed failed < <(awk '
