@@ -145,11 +145,6 @@ static void payload_user_check(struct command *command) {
   }
 }
 
-static bool content_is_json(const struct inbound *in) {
-  return (in->payload.len > 0 && in->payload.data[0] == '{') ||
-         span_starts_with(in->headers.content_type, SPAN_LITERAL("application/json"));
-}
-
 static enum lumin_status payload_decode(struct batch *batch, struct command *command) {
   struct codec_port *codec = &batch->pipeline->codec;
   if (command->method != NULL && !command->poisoned) { // what dies anyway may be what the memory does not hold
@@ -172,7 +167,11 @@ static enum lumin_status payload_decode(struct batch *batch, struct command *com
 }
 
 static enum lumin_status command_decode(struct batch *batch, struct command *command) {
-  command->json = content_is_json(command->inbound);
+  const struct inbound *in = command->inbound;
+  command->json = payload_is_json(in->payload, in->headers.content_type);
+  if (!media_choose(in->headers.accept, command->json, &command->json_outcome)) {
+    command->json_outcome = command->json; // somebody may still read it
+  }
   subject_decode(batch->pipeline, command);
   enum lumin_status status = command_id_decode(command);
   headers_decode(batch->pipeline, command);

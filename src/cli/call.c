@@ -6,6 +6,7 @@
 #include <inttypes.h>
 
 #include "client.h"
+#include "data.h"
 #include "fields.h"
 #include "lumin/application/tokens.h"
 #include "lumin/base/clock.h"
@@ -18,6 +19,7 @@ enum { HEADERS_MAX = 8, ANSWER_LIMIT = 1 << 20, ACTOR_LIMIT = 256 };
 struct call {
   const struct invocation *invocation;
   const struct method *method;
+  ProtobufCMessage *request;
   struct arena *arena;
   struct settings settings;
   struct client *client;
@@ -29,6 +31,7 @@ struct call {
 };
 
 static enum exit_code call_prepare(struct call *call);
+static enum exit_code call_open(struct call *call);
 static enum exit_code call_connected(struct call *call);
 static enum exit_code call_request(struct call *call, const struct client_message *message);
 static enum exit_code call_publish(struct call *call, const struct client_message *message);
@@ -42,23 +45,30 @@ static enum exit_code short_of_memory(void) {
 }
 
 enum exit_code call_run(const struct invocation *invocation, struct arena *arena) {
-  struct call call = {.invocation = invocation, .method = invocation->method, .arena = arena};
-  enum exit_code code = call_prepare(&call);
-  if (code != EXIT_FINE) {
-    return code;
-  }
-  natsStatus status = client_open(&call.settings, &call.client);
-  if (status != NATS_OK) {
-    client_report_open(status, &call.settings, arena);
-    return EXIT_NO_ANSWER;
-  }
-  call.reader = (struct reply_reader){codec_create(ANSWER_LIMIT), arena};
-  code = call.reader.codec == NULL ? short_of_memory() : call_connected(&call);
-  if (code != EXIT_FINE && call.command_id != NULL) {
-    report("command id", "%s", call.command_id);
+  struct call call = {.invocation = invocation,
+                      .method = invocation->method,
+                      .request = invocation->request,
+                      .arena = arena,
+                      .reader = {codec_create(ANSWER_LIMIT), arena, invocation->flags[OPTION_json] != NULL}};
+  enum exit_code code = call.reader.codec == NULL ? short_of_memory() : call_prepare(&call);
+  if (code == EXIT_FINE) {
+    code = call_open(&call);
   }
   codec_destroy(call.reader.codec);
-  client_close(call.client);
+  return code;
+}
+
+static enum exit_code call_open(struct call *call) {
+  natsStatus status = client_open(&call->settings, &call->client);
+  if (status != NATS_OK) {
+    client_report_open(status, &call->settings, call->arena);
+    return EXIT_NO_ANSWER;
+  }
+  enum exit_code code = call_connected(call);
+  if (code != EXIT_FINE && call->command_id != NULL) {
+    report("command id", "%s", call->command_id);
+  }
+  client_close(call->client);
   return code;
 }
 
@@ -133,7 +143,7 @@ static enum exit_code command_id_prepare(struct call *call) {
 // The command's subject ends in the user id, so a user that is yet to be gets its id here.
 static enum exit_code user_id_prepare(struct call *call) {
   const ProtobufCFieldDescriptor *field = field_find(call->method->request, SPAN_LITERAL("user_id"));
-  const char *given = field == NULL ? "" : *(char **)(void *)((char *)call->invocation->request + field->offset);
+  const char *given = field == NULL ? "" : *(char **)(void *)((char *)call->request + field->offset);
   struct uuid id = {0};
   bool fresh = given[0] == '\0' && call->method->user != USER_NAMED;
   if (!fresh && uuid_parse_any_case(span_from_text(given), &id) != LUMIN_OK) {
@@ -148,20 +158,32 @@ static enum exit_code user_id_prepare(struct call *call) {
     return short_of_memory();
   }
   const struct assignment user = {SPAN_LITERAL("user_id"), call->user_id};
-  if (field != NULL && field_set(call->invocation->request, &user, call->arena) != LUMIN_OK) {
+  if (field != NULL && field_set(call->request, &user, call->arena) != LUMIN_OK) {
     report("error", "this version of luminctl cannot name a user to this method");
     return EXIT_USAGE;
   }
   return EXIT_FINE;
 }
 
+static enum exit_code request_prepare(struct call *call) {
+  const char *data = call->invocation->flags[OPTION_data];
+  if (data == NULL) {
+    return EXIT_FINE;
+  }
+  if (call->invocation->fields_given) {
+    report("error", "--data is the whole request, and goes without the flags of its fields");
+    return EXIT_USAGE;
+  }
+  return data_read(&call->reader, call->method->request, data, &call->request);
+}
+
 static enum exit_code call_prepare(struct call *call) {
-  enum exit_code code = EXIT_FINE;
   if (is_waited_for(call) && !is_async(call)) {
     report("error", "--wait goes with --async; without --async every command waits for its outcome");
     return EXIT_USAGE;
   }
-  if (call->method->kind == METHOD_COMMAND) {
+  enum exit_code code = request_prepare(call);
+  if (code == EXIT_FINE && call->method->kind == METHOD_COMMAND) {
     code = command_id_prepare(call);
   }
   if (code == EXIT_FINE && is_async(call)) {
@@ -180,7 +202,7 @@ static enum exit_code call_connected(struct call *call) {
       is_async(call)
           ? arena_printf(call->arena, "%s.command.%s.%s", call->settings.prefix, call->method->name, call->user_id)
           : arena_printf(call->arena, "%s.rpc.%s", call->settings.prefix, call->method->name);
-  if (subject.data == NULL || codec_pack(call->invocation->request, call->arena, &payload) != LUMIN_OK) {
+  if (subject.data == NULL || codec_pack(call->request, call->arena, &payload) != LUMIN_OK) {
     return short_of_memory();
   }
   struct client_message message = {subject.data, payload, call->headers, call->header_count};
@@ -193,7 +215,7 @@ static int64_t wait_wanted_ns(const struct call *call) {
   if (field == NULL || field->type != PROTOBUF_C_TYPE_UINT32) {
     return 0;
   }
-  return *(uint32_t *)(void *)((char *)call->invocation->request + field->offset) * NS_PER_MS;
+  return *(uint32_t *)(void *)((char *)call->request + field->offset) * NS_PER_MS;
 }
 
 // What is left to do for a command that nobody has answered for.
@@ -236,7 +258,19 @@ static enum exit_code call_request(struct call *call, const struct client_messag
   return code;
 }
 
+// As JSON it is the Outcome as far as it is known: its status is open.
+static enum exit_code ack_write_json(const struct call *call, const struct js_pub_ack *ack) {
+  Lumin__User__V1__Outcome outcome = LUMIN__USER__V1__OUTCOME__INIT;
+  outcome.command_id = (char *)(uintptr_t)call->command_id;
+  outcome.user_id = (char *)(uintptr_t)call->user_id;
+  outcome.stream_sequence = ack->seq;
+  return message_write(&call->reader, &outcome.base);
+}
+
 static enum exit_code ack_write(struct call *call, const struct js_pub_ack *ack) {
+  if (call->reader.json) {
+    return ack_write_json(call, ack);
+  }
   struct rows rows = {.arena = call->arena};
   enum lumin_status status = rows_add(&rows, SPAN_LITERAL("command_id"), span_from_text(call->command_id));
   if (status == LUMIN_OK) {

@@ -67,7 +67,7 @@ enum exit_code events_run(const struct invocation *invocation, struct arena *are
   enum exit_code code = reader_prepare(&reader, arena);
   if (code == EXIT_FINE) {
     reader.arena = arena_create(EVENT_MEMORY);
-    reader.lines = (struct reply_reader){codec_create(EVENT_LIMIT), reader.arena};
+    reader.lines = (struct reply_reader){.codec = codec_create(EVENT_LIMIT), .arena = reader.arena};
     if (reader.arena != NULL && reader.lines.codec != NULL) {
       code = reader_run(&reader);
     } else {

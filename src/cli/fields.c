@@ -106,7 +106,7 @@ struct span field_allowed(const ProtobufCFieldDescriptor *field, struct arena *a
   const struct kind *kind = kind_of(field);
   if (kind == NULL) {
     return field_is_group(field) ? SPAN_LITERAL("its own fields, as in --field.name VALUE")
-                                 : SPAN_LITERAL("nothing: this field cannot be given on a command line");
+                                 : SPAN_LITERAL("nothing as a flag: give the whole request by --data");
   }
   return field->type == PROTOBUF_C_TYPE_ENUM ? enum_allowed(field->descriptor, arena) : span_from_text(kind->allowed);
 }

@@ -187,6 +187,7 @@ static enum exit_code take_field(struct parser *parser, struct span flag, struct
   const char *value = NULL;
   enum exit_code code = take_value(parser, flag, name, &value);
   const struct assignment assignment = {name, value};
+  parser->invocation->fields_given = true;
   if (code == EXIT_FINE && field_set(parser->invocation->request, &assignment, parser->arena) != LUMIN_OK) {
     report("error", "--%.*s cannot be \"%s\"", SPAN_ARGS(name), value);
     report("allowed", "%.*s", SPAN_ARGS(field_allowed(field, parser->arena)));

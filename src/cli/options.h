@@ -40,7 +40,8 @@ struct invocation {
   const struct method *method;     // of VERB_METHOD
   const char *flags[OPTION_COUNT]; // as given, NULL where not; "" for a switch
   ProtobufCMessage *request;       // of VERB_METHOD, with the fields given
-  bool help;                       // wanted in place of running it
+  bool fields_given;
+  bool help; // wanted in place of running it
 };
 
 // Reads the command line; complains and returns EXIT_USAGE where it is wrong.

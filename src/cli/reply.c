@@ -3,6 +3,7 @@
 #include "reply.h"
 
 #include "fields.h"
+#include "lumin/application/tokens.h"
 #include "rows.h"
 
 typedef Lumin__User__V1__Error error_message;
@@ -12,7 +13,9 @@ static const void *message_read(const struct reply_reader *reader, const Protobu
                                 struct span body);
 static enum exit_code refusal_write(const struct reply_reader *reader, struct span code, struct span text,
                                     struct span body);
-static enum exit_code outcome_write_refused(const outcome_message *outcome, struct span code, struct span text);
+static enum exit_code outcome_write_refused(const struct reply_reader *reader, const outcome_message *outcome,
+                                            struct span code, struct span text);
+static enum exit_code refusal_write_json(const struct reply_reader *reader, const ProtobufCMessage *message);
 static void error_write(const error_message *error, struct span code, struct span text);
 static enum exit_code exit_code_of(const error_message *error, struct span code);
 
@@ -31,16 +34,33 @@ enum exit_code reply_write(const struct reply_reader *reader, const struct metho
     bool done = outcome->status == LUMIN__USER__V1__OUTCOME_STATUS__OUTCOME_STATUS_APPLIED ||
                 outcome->status == LUMIN__USER__V1__OUTCOME_STATUS__OUTCOME_STATUS_UNCHANGED;
     if (!done) {
-      return outcome_write_refused(outcome, code, text);
+      return outcome_write_refused(reader, outcome, code, text);
     }
   }
+  return message_write(reader, reply);
+}
+
+enum exit_code message_write(const struct reply_reader *reader, const ProtobufCMessage *message) {
   struct rows rows = {.arena = reader->arena};
-  if (rows_add_message(&rows, reply) != LUMIN_OK) {
-    report("error", "out of memory");
+  struct span json = SPAN_EMPTY;
+  enum lumin_status status =
+      reader->json ? codec_encode_json(message, reader->arena, &json) : rows_add_message(&rows, message);
+  if (status != LUMIN_OK) {
+    report("error", "the answer cannot be written down (%s)", status_name(status));
     return EXIT_NO_ANSWER;
   }
-  rows_write(stdout, &rows);
+  if (reader->json) {
+    fwrite(json.data, 1, json.len, stdout);
+    fputc('\n', stdout);
+  } else {
+    rows_write(stdout, &rows);
+  }
   return EXIT_FINE;
+}
+
+// A refusal is for a person, on standard error; with --json it is a document too.
+static enum exit_code refusal_write_json(const struct reply_reader *reader, const ProtobufCMessage *message) {
+  return reader->json ? message_write(reader, message) : EXIT_FINE;
 }
 
 // NULL where the bytes are no such message; bounded, and text that is no UTF-8 is refused.
@@ -49,7 +69,8 @@ static const void *message_read(const struct reply_reader *reader, const Protobu
   const ProtobufCMessage *message = NULL;
   struct refusal refusal = {0};
   enum lumin_status status =
-      codec_decode(reader->codec, &(struct encoded){.type = type, .bytes = body}, reader->arena, &message, &refusal);
+      codec_decode(reader->codec, &(struct encoded){type, body, payload_is_json(body, SPAN_EMPTY)}, reader->arena,
+                   &message, &refusal);
   return status == LUMIN_OK ? message : NULL;
 }
 
@@ -59,14 +80,16 @@ static enum exit_code refusal_write(const struct reply_reader *reader, struct sp
                                     struct span body) {
   const outcome_message *outcome = message_read(reader, &lumin__user__v1__outcome__descriptor, body);
   if (outcome != NULL) {
-    return outcome_write_refused(outcome, code, text);
+    return outcome_write_refused(reader, outcome, code, text);
   }
   const error_message *error = message_read(reader, &lumin__user__v1__error__descriptor, body);
   error_write(error, code, text);
-  return exit_code_of(error, code);
+  enum exit_code written = error != NULL ? refusal_write_json(reader, &error->base) : EXIT_FINE;
+  return written == EXIT_FINE ? exit_code_of(error, code) : written;
 }
 
-static enum exit_code outcome_write_refused(const outcome_message *outcome, struct span code, struct span text) {
+static enum exit_code outcome_write_refused(const struct reply_reader *reader, const outcome_message *outcome,
+                                            struct span code, struct span text) {
   error_write(outcome->error, code, text);
   if (outcome->status == LUMIN__USER__V1__OUTCOME_STATUS__OUTCOME_STATUS_DEAD) {
     report("outcome", "DEAD: kept for an operator, and may be decided anew");
@@ -74,7 +97,8 @@ static enum exit_code outcome_write_refused(const outcome_message *outcome, stru
   if (outcome->user_id[0] != '\0') {
     report("user id", "%s", outcome->user_id);
   }
-  return exit_code_of(outcome->error, code);
+  enum exit_code written = refusal_write_json(reader, &outcome->base);
+  return written == EXIT_FINE ? exit_code_of(outcome->error, code) : written;
 }
 
 // DEADLINE_EXCEEDED is the service saying that it has no answer: what it was asked may yet be done.

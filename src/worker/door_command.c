@@ -202,6 +202,8 @@ void command_decided(struct door *door, natsMsg *message) {
       .error_code = link_header_get(message, "Nats-Service-Error-Code"),
       .error = link_header_get(message, "Nats-Service-Error"),
   };
+  // Without memory for it the answer stays as it came, and its Content-Type says so.
+  (void)!reply_convert(&command->caller, &lumin__user__v1__outcome__descriptor, door->scratch, &reply);
   reply_send(door, &command->caller, &reply);
   command_forget(door, command);
 }

@@ -44,6 +44,7 @@ struct caller {
   const struct method *method; // NULL: an unknown one
   struct span reply;           // NUL-terminated behind its length, as all here
   struct span traceparent;     // a valid one, or empty
+  bool json;                   // what it wants to read
   int64_t started_ns;
   struct uuid command_id; // commands; nil while it is not known
   struct uuid user_id;    // commands; nil while it is not known
@@ -208,11 +209,15 @@ LUMIN_MUST_USE enum lumin_status door_database_load(struct door *door, const str
 // door_reply.c
 struct reply {
   struct span body;
+  bool json;              // the body
   struct span outcome;    // of Lumin-Outcome; empty: none
   struct span error_code; // empty: no refusal
   struct span error;
 };
 void reply_send(struct door *door, const struct caller *caller, const struct reply *reply);
+// Makes JSON of a protobuf body where the caller wants it.
+LUMIN_MUST_USE enum lumin_status reply_convert(const struct caller *caller, const ProtobufCMessageDescriptor *type,
+                                               struct arena *arena, struct reply *reply);
 // A refusal by the door; uses the arena given.
 void reply_refuse(struct door *door, const struct caller *caller, const struct refusal *refusal, struct arena *arena);
 void reply_refuse_reason(struct door *door, const struct caller *caller, enum lumin_status reason, const char *message);

@@ -251,7 +251,8 @@ static void query_answer(struct door *door, struct door_query *query, enum lumin
     }
   } else if (status != LUMIN_OK) {
     query_refuse(door, query, &answer.refusal);
-  } else if (reply_encode(door, &answer, &reply) != LUMIN_OK) {
+  } else if (reply_encode(door, &answer, &reply) != LUMIN_OK ||
+             reply_convert(&query->caller, query->caller.method->reply, door->rows, &reply) != LUMIN_OK) {
     query_refuse_reason(door, query, LUMIN_UNAVAILABLE, "the worker is short of memory");
   } else {
     reply_send(door, &query->caller, &reply);

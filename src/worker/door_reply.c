@@ -5,7 +5,8 @@
 
 static void method_count(struct door *door, const struct caller *caller, const struct reply *reply);
 static struct span line_of(struct span text, struct arena *arena);
-static struct span refusal_body(const struct caller *caller, const struct refusal *refusal, struct arena *arena);
+static void refusal_body(const struct caller *caller, const struct refusal *refusal, struct arena *arena,
+                         struct reply *reply);
 
 #define REPLY_HEADERS 6
 
@@ -20,7 +21,8 @@ void reply_send(struct door *door, const struct caller *caller, const struct rep
   struct link_header headers[REPLY_HEADERS];
   char command_id[UUID_TEXT_LEN + 1];
   uuid_format(&caller->command_id, command_id);
-  size_t count = header_add(headers, 0, "Content-Type", SPAN_LITERAL("application/protobuf"));
+  size_t count = header_add(headers, 0, "Content-Type",
+                            reply->json ? SPAN_LITERAL("application/json") : SPAN_LITERAL("application/protobuf"));
   if (!uuid_is_nil(&caller->command_id)) {
     count = header_add(headers, count, "Lumin-Command-Id", span_of(command_id, UUID_TEXT_LEN));
   }
@@ -52,13 +54,14 @@ static void method_count(struct door *door, const struct caller *caller, const s
 
 void reply_refuse(struct door *door, const struct caller *caller, const struct refusal *refusal, struct arena *arena) {
   struct reply reply = {
-      .body = refusal_body(caller, refusal, arena),
       .error_code = arena_printf(arena, "%d", status_service_code(refusal->reason)),
       .error =
           line_of(arena_printf(arena, "%s: %.*s", status_name(refusal->reason), SPAN_ARGS(refusal->message)), arena),
   };
+  refusal_body(caller, refusal, arena, &reply);
   if (reply.body.len == 0 || reply.error_code.data == NULL || reply.error.data == NULL) {
-    reply = (struct reply){SPAN_LITERAL("?"), SPAN_EMPTY, SPAN_LITERAL("500"), SPAN_LITERAL("INTERNAL: no memory")};
+    reply = (struct reply){
+        .body = SPAN_LITERAL("?"), .error_code = SPAN_LITERAL("500"), .error = SPAN_LITERAL("INTERNAL: no memory")};
   }
   reply_send(door, caller, &reply);
 }
@@ -71,16 +74,33 @@ void reply_refuse_reason(struct door *door, const struct caller *caller, enum lu
 }
 
 // A command is answered by an Outcome, whose status stays open: the door does not know what becomes of the command id.
-static struct span refusal_body(const struct caller *caller, const struct refusal *refusal, struct arena *arena) {
-  struct span body = SPAN_EMPTY;
+static void refusal_body(const struct caller *caller, const struct refusal *refusal, struct arena *arena,
+                         struct reply *reply) {
+  const ProtobufCMessageDescriptor *type = &lumin__user__v1__error__descriptor;
   enum lumin_status status = LUMIN_OK;
   if (caller->method != NULL && caller->method->kind == METHOD_COMMAND) {
     struct outcome outcome = {.command_id = caller->command_id, .user_id = caller->user_id, .refusal = *refusal};
-    status = codec_encode_outcome(&outcome, arena, &body);
+    type = &lumin__user__v1__outcome__descriptor;
+    status = codec_encode_outcome(&outcome, arena, &reply->body);
   } else {
-    status = codec_encode_refusal(refusal, arena, &body);
+    status = codec_encode_refusal(refusal, arena, &reply->body);
   }
-  return status == LUMIN_OK ? body : SPAN_EMPTY;
+  if (status == LUMIN_OK) {
+    status = reply_convert(caller, type, arena, reply);
+  }
+  if (status != LUMIN_OK) {
+    reply->body = SPAN_EMPTY;
+  }
+}
+
+enum lumin_status reply_convert(const struct caller *caller, const ProtobufCMessageDescriptor *type,
+                                struct arena *arena, struct reply *reply) {
+  if (!caller->json) {
+    return LUMIN_OK;
+  }
+  enum lumin_status status = codec_convert_json(type, reply->body, arena, &reply->body);
+  reply->json = status == LUMIN_OK;
+  return status;
 }
 
 // A header's value is one line.

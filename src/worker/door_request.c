@@ -6,7 +6,7 @@
 
 static bool request_is_answerable(struct door *door, const struct request *request);
 static enum lumin_status request_check(struct door *door, struct request *request, struct refusal *ret_refusal);
-static enum lumin_status accept_check(const struct request *request, struct refusal *ret_refusal);
+static enum lumin_status accept_check(struct request *request, struct refusal *ret_refusal);
 static enum lumin_status headers_check(const struct request *request, struct refusal *ret_refusal);
 static enum lumin_status command_id_find(struct request *request, struct refusal *ret_refusal);
 static enum lumin_status payload_decode(struct door *door, struct request *request, struct refusal *ret_refusal);
@@ -20,6 +20,10 @@ void request_take(struct door *door, natsMsg *message) {
       .payload = span_of(natsMsg_GetData(message), (size_t)natsMsg_GetDataLength(message)),
   };
   struct span subject = span_from_text(natsMsg_GetSubject(message));
+  request.json = payload_is_json(request.payload, link_header_get(message, "Content-Type"));
+  if (accept_check(&request, &(struct refusal){0}) != LUMIN_OK) { // first, so that every refusal can be read
+    request.caller.json = request.json;
+  }
   bool sound = rpc_subject_parse(worker_prefix(door->worker), subject, &request.subject);
   request.caller.method = sound ? method_find(request.subject.method) : NULL;
   if (request.caller.method != NULL) {
@@ -74,25 +78,11 @@ static enum lumin_status headers_check(const struct request *request, struct ref
              : refuse(ret_refusal, LUMIN_INVALID_ARGUMENT, "the headers cannot be read");
 }
 
-#define MEDIA(text)                                                                                                    \
-  { (text), sizeof(text) - 1 }
-
-static enum lumin_status accept_check(const struct request *request, struct refusal *ret_refusal) {
-  static const struct span known[] = {MEDIA("application/protobuf"), MEDIA("application/x-protobuf"),
-                                      MEDIA("application/octet-stream"), MEDIA("application/*"), MEDIA("*/*")};
-  struct span list = link_header_get(request->message, "Accept");
-  bool fine = list.len == 0;
-  while (!fine && list.len > 0) {
-    struct span type = span_cut(&list, ',');
-    type = span_cut(&type, ';');
-    while (type.len > 0 && type.data[0] == ' ') {
-      type = span_skip(type, 1);
-    }
-    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
-      fine = fine || span_equal(type, known[i]);
-    }
-  }
-  return fine ? LUMIN_OK : refuse_field(ret_refusal, "Accept", "application/protobuf", "answers come in protobuf only");
+static enum lumin_status accept_check(struct request *request, struct refusal *ret_refusal) {
+  return media_choose(link_header_get(request->message, "Accept"), request->json, &request->caller.json)
+             ? LUMIN_OK
+             : refuse_field(ret_refusal, "Accept", "application/protobuf or application/json",
+                            "answers come in protobuf and in JSON only");
 }
 
 static enum lumin_status command_id_find(struct request *request, struct refusal *ret_refusal) {
@@ -110,8 +100,6 @@ static enum lumin_status command_id_find(struct request *request, struct refusal
 
 static enum lumin_status payload_decode(struct door *door, struct request *request, struct refusal *ret_refusal) {
   struct codec_port codec = codec_port(door->codec);
-  request->json = (request->payload.len > 0 && request->payload.data[0] == '{') ||
-                  span_starts_with(link_header_get(request->message, "Content-Type"), SPAN_LITERAL("application/json"));
   struct encoded encoded = {request->caller.method->request, request->payload, request->json};
   enum lumin_status status = codec.decode(codec.self, &encoded, door->scratch, &request->body, ret_refusal);
   return status == LUMIN_NO_MEMORY ? refuse(ret_refusal, LUMIN_RESOURCE_EXHAUSTED, "the request needs too much memory")

@@ -83,6 +83,7 @@ bool queue_push(struct lane *lane, uint16_t number, const struct cursor_input *i
                   .actor = link_header_get(message, "Lumin-Actor"),
                   .reply_to = link_header_get(message, "Lumin-Reply-To"),
                   .content_type = link_header_get(message, "Content-Type"),
+                  .accept = link_header_get(message, "Accept"),
                   .traceparent = link_header_get(message, "traceparent"),
                   .tracestate = link_header_get(message, "tracestate")},
   };

@@ -8,9 +8,16 @@ static const char *outcome_name(enum outcome_status status) {
   return (size_t)status < sizeof names / sizeof names[0] ? names[status] : names[0];
 }
 
+static struct link_header content_type(bool json) {
+  return (struct link_header){"Content-Type",
+                              json ? SPAN_LITERAL("application/json") : SPAN_LITERAL("application/protobuf")};
+}
+
+// The first header is the body's type.
 static size_t headers_fill(struct lane *lane, const struct command *command, struct link_header headers[8]) {
   const struct outcome *outcome = &command->outcome;
   size_t count = 0;
+  headers[count++] = content_type(false);
   headers[count++] = (struct link_header){"Lumin-Outcome", span_from_text(outcome_name(outcome->status))};
   if (outcome->refusal.reason != LUMIN_OK) {
     headers[count++] = (struct link_header){
@@ -33,8 +40,13 @@ static size_t headers_fill(struct lane *lane, const struct command *command, str
   return count;
 }
 
+// A door reads protobuf, whatever its caller wants.
+static bool reply_to_is_door(const struct lane *lane, struct span reply_to) {
+  return span_starts_with(span_skip(reply_to, worker_prefix(lane->worker).len), SPAN_LITERAL(".door."));
+}
+
 static enum lumin_status outcome_publish(struct lane *lane, const struct command *command) {
-  struct span body = SPAN_EMPTY;
+  struct span body = SPAN_EMPTY, json = SPAN_EMPTY;
   char id[UUID_TEXT_LEN + 1];
   uuid_format(&command->command_id, id);
   enum lumin_status status = codec_encode_outcome(&command->outcome, lane->arena, &body);
@@ -44,14 +56,21 @@ static enum lumin_status outcome_publish(struct lane *lane, const struct command
   }
   struct link_header headers[8];
   size_t count = headers_fill(lane, command, headers);
+  if (command->json_outcome &&
+      codec_convert_json(&lumin__user__v1__outcome__descriptor, body, lane->arena, &json) != LUMIN_OK) {
+    json = SPAN_EMPTY; // without memory for it, it goes as it is
+  }
   if (command->reply_to.len > 0) { // who waits comes first
     struct span reply_to = arena_copy(lane->arena, command->reply_to);
-    status = reply_to.data == NULL
-                 ? LUMIN_NO_MEMORY
-                 : link_publish_message(lane->link, &(struct link_message){reply_to, SPAN_EMPTY, body, headers, count});
+    bool as_json = json.len > 0 && !reply_to_is_door(lane, command->reply_to);
+    headers[0] = content_type(as_json);
+    struct link_message message = {reply_to, SPAN_EMPTY, as_json ? json : body, headers, count};
+    status = reply_to.data == NULL ? LUMIN_NO_MEMORY : link_publish_message(lane->link, &message);
   }
   if (status == LUMIN_OK) {
-    status = link_publish_message(lane->link, &(struct link_message){subject, SPAN_EMPTY, body, headers, count});
+    headers[0] = content_type(json.len > 0);
+    struct link_message message = {subject, SPAN_EMPTY, json.len > 0 ? json : body, headers, count};
+    status = link_publish_message(lane->link, &message);
   }
   return status;
 }

@@ -14,6 +14,7 @@ struct metadata {
   struct span actor;
   struct span reply_to;
   struct span content_type;
+  struct span accept;
   struct span traceparent;
   struct span tracestate;
 };
@@ -60,7 +61,8 @@ struct command {
   struct uuid user_id;
   bool has_expected_version;
   uint64_t expected_version;
-  bool json; // the outcome goes back as JSON
+  bool json;         // the payload
+  bool json_outcome; // the outcome goes back so
   struct span actor;
   struct span reply_to;    // allowed ones only
   struct span traceparent; // valid ones only

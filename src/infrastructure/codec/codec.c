@@ -6,6 +6,7 @@
 #include <openssl/evp.h>
 #include <stdlib.h>
 
+#include "json.h"
 #include "unpack.h"
 #include "wire.h"
 
@@ -38,13 +39,19 @@ void codec_destroy(struct codec *codec) {
   }
 }
 
+// The members of a oneof share their place in memory.
+static bool oneof_is_set(const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field) {
+  const char *which = (const char *)message + field->quantifier_offset;
+  return !(field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) || *(const uint32_t *)(const void *)which == field->id;
+}
+
 // They are ignored, so two commands that differ only in them are the same.
 static void unknown_drop(ProtobufCMessage *message) {
   message->n_unknown_fields = 0;
   message->unknown_fields = NULL;
   for (unsigned i = 0; i < message->descriptor->n_fields; i++) {
     const ProtobufCFieldDescriptor *field = &message->descriptor->fields[i];
-    if (field->type != PROTOBUF_C_TYPE_MESSAGE) {
+    if (field->type != PROTOBUF_C_TYPE_MESSAGE || !oneof_is_set(message, field)) {
       continue;
     }
     char *member = (char *)message + field->offset;
@@ -63,18 +70,17 @@ static void unknown_drop(ProtobufCMessage *message) {
   }
 }
 
-enum lumin_status codec_decode(struct codec *codec, const struct encoded *encoded, struct arena *arena,
-                               const ProtobufCMessage **ret_message, struct refusal *ret_refusal) {
-  if (encoded->bytes.len > codec->payload_limit) {
-    return refuse_field(ret_refusal, "payload", "as many bytes as rpc.max_payload, 256 KiB if not set",
-                        "the payload is too large");
-  }
+// Bytes that a decoded message may take.
+static size_t budget_of(const struct codec *codec) { return 16 * codec->payload_limit; }
+
+static enum lumin_status binary_decode(struct codec *codec, const struct encoded *encoded, struct arena *arena,
+                                       ProtobufCMessage **ret_message, struct refusal *ret_refusal) {
   enum lumin_status status = wire_check(encoded->type, encoded->bytes, ret_refusal);
   if (status != LUMIN_OK) {
     return status;
   }
   ProtobufCMessage *message = NULL;
-  status = message_unpack(encoded->type, encoded->bytes, 16 * codec->payload_limit, arena, &message);
+  status = message_unpack(encoded->type, encoded->bytes, budget_of(codec), arena, &message);
   if (status == LUMIN_INVALID_ARGUMENT) {
     return refuse_field(ret_refusal, "payload", "the request message in protobuf's binary format",
                         "the payload is not a protobuf message of this method");
@@ -87,11 +93,35 @@ enum lumin_status codec_decode(struct codec *codec, const struct encoded *encode
   return LUMIN_OK;
 }
 
+enum lumin_status codec_decode(struct codec *codec, const struct encoded *encoded, struct arena *arena,
+                               const ProtobufCMessage **ret_message, struct refusal *ret_refusal) {
+  if (encoded->bytes.len > codec->payload_limit) {
+    return refuse_field(ret_refusal, "payload", "as many bytes as rpc.max_payload, 256 KiB if not set",
+                        "the payload is too large");
+  }
+  ProtobufCMessage *message = NULL;
+  struct json_input input = {encoded->bytes, arena, budget_of(codec)};
+  enum lumin_status status = encoded->json ? json_read(encoded->type, &input, &message, ret_refusal)
+                                           : binary_decode(codec, encoded, arena, &message, ret_refusal);
+  if (status == LUMIN_OK) {
+    *ret_message = message;
+  }
+  return status;
+}
+
+enum lumin_status codec_encode_json(const ProtobufCMessage *message, struct arena *arena, struct span *ret_text) {
+  return json_write(message, arena, ret_text);
+}
+
+enum lumin_status codec_convert_json(const ProtobufCMessageDescriptor *type, struct span bytes, struct arena *arena,
+                                     struct span *ret_text) {
+  ProtobufCMessage *message = NULL;
+  enum lumin_status status = message_unpack(type, bytes, SIZE_MAX, arena, &message);
+  return status == LUMIN_OK ? json_write(message, arena, ret_text) : status;
+}
+
 static enum lumin_status port_decode(void *self, const struct encoded *encoded, struct arena *arena,
                                      const ProtobufCMessage **ret_message, struct refusal *ret_refusal) {
-  if (encoded->json) {
-    return refuse_field(ret_refusal, "Content-Type", "application/protobuf", "JSON payloads are not taken yet");
-  }
   return codec_decode(self, encoded, arena, ret_message, ret_refusal);
 }
 

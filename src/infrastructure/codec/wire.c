@@ -51,7 +51,7 @@ static bool wire_bytes(struct wire *wire, uint64_t len, struct span *ret_bytes) 
   return true;
 }
 
-static bool text_is_sound(struct span text) {
+bool text_is_sound(struct span text) {
   for (size_t at = 0; at < text.len;) {
     utf8proc_int32_t point = 0;
     utf8proc_ssize_t step =

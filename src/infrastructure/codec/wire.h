@@ -10,3 +10,6 @@
 // `fields_left` fields in all, at most 8 messages deep. INVALID_ARGUMENT names the field.
 LUMIN_MUST_USE enum lumin_status wire_check(const ProtobufCMessageDescriptor *type, struct span bytes,
                                             struct refusal *ret_refusal);
+
+// UTF-8 without NUL bytes.
+bool text_is_sound(struct span text);

@@ -14,9 +14,18 @@ void codec_destroy(struct codec *codec);
 struct codec_port codec_port(struct codec *codec);
 
 // Unpacks within the arena, at most `payload_limit` bytes in and 16 times that out; refuses ill-formed wire format, bad
-// UTF-8 and NUL bytes in text, naming the field. Unknown fields are dropped.
+// UTF-8 and NUL bytes in text, naming the field. Unknown fields are dropped. JSON (README, "JSON") has names in
+// lowerCamelCase or as in the proto; unknown and repeated names, wrong types and numbers out of range are refused with
+// the field's path and what it may hold.
 LUMIN_MUST_USE enum lumin_status codec_decode(struct codec *codec, const struct encoded *encoded, struct arena *arena,
                                               const ProtobufCMessage **ret_message, struct refusal *ret_refusal);
+
+// Any message as a line of ProtoJSON in the arena, with its fields' defaults shown; codec_decode takes it.
+LUMIN_MUST_USE enum lumin_status codec_encode_json(const ProtobufCMessage *message, struct arena *arena,
+                                                   struct span *ret_text);
+// The bytes of a message of that type, as that.
+LUMIN_MUST_USE enum lumin_status codec_convert_json(const ProtobufCMessageDescriptor *type, struct span bytes,
+                                                    struct arena *arena, struct span *ret_text);
 
 // Any message's bytes, in the arena.
 LUMIN_MUST_USE enum lumin_status codec_pack(const ProtobufCMessage *message, struct arena *arena,
