@@ -187,7 +187,7 @@ const faults = [
   ],
   (userId, { random }) => [
     { method: "probe", userId, ...dead("INVALID_ARGUMENT") },
-    { payload: '{"user_id":""}', headers: { msgId: `json ${random.uuid()}` } },
+    { payload: '{"user_id":"', headers: { msgId: `json ${random.uuid()}` } },
   ],
   (userId, { partitions }) => {
     const partition = partitionOf(userId, partitions);
