@@ -103,6 +103,9 @@ static bool reply_to_is_allowed(const struct pipeline *pipeline, struct span sub
 
 static void headers_decode(const struct pipeline *pipeline, struct command *command) {
   const struct metadata *headers = &command->inbound->headers;
+  if (headers->unreadable) { // not the same as none: its id or its expected version may be among them
+    command_fault(command, true, "headers", "lines of a name, a colon and a value", "the headers cannot be read");
+  }
   if (headers->expected_version.len > 0) {
     command->has_expected_version = span_to_u64(headers->expected_version, &command->expected_version);
     if (!command->has_expected_version) {

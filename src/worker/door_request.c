@@ -71,9 +71,7 @@ static enum lumin_status request_check(struct door *door, struct request *reques
 
 // Headers that nats.c cannot read would pass for absent ones, and a command without its id is another command.
 static enum lumin_status headers_check(const struct request *request, struct refusal *ret_refusal) {
-  const char *value = NULL;
-  natsStatus status = natsMsgHeader_Get(request->message, "Lumin-Command-Id", &value);
-  return status == NATS_OK || status == NATS_NOT_FOUND
+  return link_headers_are_readable(request->message)
              ? LUMIN_OK
              : refuse(ret_refusal, LUMIN_INVALID_ARGUMENT, "the headers cannot be read");
 }

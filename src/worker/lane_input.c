@@ -65,6 +65,7 @@ void queue_drop_partition(struct lane *lane, uint16_t number) {
 
 bool queue_push(struct lane *lane, uint16_t number, const struct cursor_input *input) {
   natsMsg *message = lane->arriving;
+  bool readable = link_headers_are_readable(message);
   if (lane->queue_count == lane->queue_room && !queue_grow(lane)) {
     return false;
   }
@@ -87,6 +88,9 @@ bool queue_push(struct lane *lane, uint16_t number, const struct cursor_input *i
                   .traceparent = link_header_get(message, "traceparent"),
                   .tracestate = link_header_get(message, "tracestate")},
   };
+  if (!readable) {
+    taken->inbound.headers = (struct metadata){.unreadable = true};
+  }
   taken->bytes = lane->arriving_bytes + 1024; // and nats.c's own cost, roughly
   lane->queue_bytes += taken->bytes;
   lane->arriving = NULL; // it is the queue's now

@@ -122,13 +122,15 @@ static bool positions_verify(struct lane *lane, const struct cursor_input *input
   return true;
 }
 
-// "<prefix>.command.<partition>....": the partition's number where it is open here and the message is to be taken.
+// "<prefix>.command.<partition>....": the partition's number where it is open here and the message is to be taken. What
+// names no partition would be nobody's, and skipped in silence: the owner of partition 0 takes it, and it becomes dead.
 static bool message_is_wanted(const struct lane *lane, const struct cursor_input *input, uint16_t *ret_number) {
   struct span prefix = worker_prefix(lane->worker);
   struct span rest = span_skip(span_from_text(natsMsg_GetSubject(lane->arriving)), prefix.len + sizeof ".command." - 1);
   uint64_t number = 0;
-  if (!span_to_u64(span_cut(&rest, '.'), &number) || number >= lane->partition_count ||
-      !is_open(lane, (uint16_t)number)) {
+  bool named = span_to_u64(span_cut(&rest, '.'), &number) && number < lane->partition_count;
+  number = named ? number : 0;
+  if (!is_open(lane, (uint16_t)number)) {
     return false;
   }
   const struct partition *partition = &lane->partitions[number];

@@ -17,6 +17,7 @@ struct metadata {
   struct span accept;
   struct span traceparent;
   struct span tracestate;
+  bool unreadable; // the headers are no NATS headers: all others are empty
 };
 
 // As taken from the stream. Spans live as long as `handle`, which belongs to whoever took it.

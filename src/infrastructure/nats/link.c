@@ -256,6 +256,12 @@ enum lumin_status link_publish_message(struct link *link, const struct link_mess
   return status == NATS_OK ? LUMIN_OK : LUMIN_CONNECTION_LOST;
 }
 
+bool link_headers_are_readable(natsMsg *message) {
+  const char *value = NULL;
+  natsStatus status = natsMsgHeader_Get(message, "Lumin-Command-Id", &value);
+  return status == NATS_OK || status == NATS_NOT_FOUND;
+}
+
 struct span link_header_get(natsMsg *message, const char *name) {
   const char *value = NULL;
   return natsMsgHeader_Get(message, name, &value) == NATS_OK ? span_from_text(value) : SPAN_EMPTY;
