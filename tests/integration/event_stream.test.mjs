@@ -42,8 +42,10 @@ const messages = async () => (await state()).messages;
 const events = async () => (await rig.sql("SELECT count(*)::int AS count FROM lumin.events"))[0].count;
 
 /** Waits until the stream holds as many messages as the table has events. */
-const arrived = () =>
-  eventually(async () => (await messages()) >= (await events()), { timeout: 20_000, what: "every event on the stream" });
+async function arrived() {
+  const all = async () => (await messages()) >= (await events());
+  await eventually(all, { timeout: 20_000, what: "every event on the stream" });
+}
 
 /** The book's commands have taken effect, and their events are on the stream as they should be. */
 async function settled(book, until = arrived) {
@@ -334,7 +336,8 @@ test("positions unknown: all is read once, however long it takes, and nothing is
 
 /** Runs a program of PostgreSQL as the service's role; returns what it says. */
 async function postgres(program, args, input = "") {
-  const child = spawn(path.join(postgresBin(), program), [...args, rig.postgres.url], { stdio: ["pipe", "pipe", "inherit"] });
+  const stdio = ["pipe", "pipe", "inherit"];
+  const child = spawn(path.join(postgresBin(), program), [...args, rig.postgres.url], { stdio });
   let text = "";
   child.stdout.setEncoding("utf8").on("data", (part) => (text += part));
   child.stdin.end(input);
@@ -355,7 +358,8 @@ test("the database comes back older: what is ahead stays closed and says so, the
   await settled(after_, relayed);
   await worker.current.stop();
   const log = logFrom(worker.current);
-  await postgres("psql", ["-qX", "-v", "ON_ERROR_STOP=1"], `SET client_min_messages = warning; DROP SCHEMA lumin CASCADE;\n${dump}`);
+  const anew = "SET client_min_messages = warning; DROP SCHEMA lumin CASCADE;\n";
+  await postgres("psql", ["-qX", "-v", "ON_ERROR_STOP=1"], anew + dump);
   await worker.current.begin();
   await eventually(() => countOf(log(), "event_stream_ahead") > 0, { what: "the alarm" });
 
@@ -370,7 +374,8 @@ test("the database comes back older: what is ahead stays closed and says so, the
   ]);
   assert.equal(count, 0, "a closed partition applies nothing");
   assert.equal((await state()).last_seq, before.last_seq + 4, "nor publishes");
-  assert.deepEqual([...new Set(log().match(/event_stream_ahead partition=\d+/g))], [`event_stream_ahead partition=${ahead}`]);
+  const alarms = new Set(log().match(/event_stream_ahead partition=\d+/g));
+  assert.deepEqual([...alarms], [`event_stream_ahead partition=${ahead}`]);
 
   // The words hold over a restart, and nothing is lost: when the newer database is back, its commands are applied.
   await worker.current.restart();
