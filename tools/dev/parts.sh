@@ -63,7 +63,7 @@ check() {
 # unit_tests PRESET: counts Criterion's test cases from its closing lines
 unit_tests() {
   local log=build/parts/ctest-$1.log status=0
-  ctest --test-dir "build/$1" --verbose --timeout 120 >"$log" 2>&1 || status=$?
+  ctest --test-dir "build/$1" --verbose --parallel "$(nproc)" --timeout 120 >"$log" 2>&1 || status=$?
   cat "$log"
   local passed failed
   read -r passed failed < <(sed 's/\x1b\[[0-9;]*m//g' "$log" | awk '
@@ -175,8 +175,8 @@ node_tests() {
     echo "there is no test in $*"
     return 1
   }
-  # Two files at a time: they mostly wait, for leases, timeouts and servers that start.
-  LUMIN_BUILD=build/debug node --test --test-concurrency=2 --test-reporter=tap "${files[@]}" >"$log" 2>&1 || status=$?
+  # Four files at a time: they mostly wait, for leases, timeouts and servers that start.
+  LUMIN_BUILD=build/debug node --test --test-concurrency=4 --test-reporter=tap "${files[@]}" >"$log" 2>&1 || status=$?
   cat "$log"
   local passed failed
   read -r passed failed < <(awk '
