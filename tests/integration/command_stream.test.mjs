@@ -105,11 +105,12 @@ for (const running of [true, false]) {
 /** Commands that the worker has seen before, by its statistics. */
 async function duplicates() {
   const client = gateway.services.client({ strategy: "count", maxMessages: 1, maxWait: 2000 });
-  for await (const stats of await client.stats("lumin-user")) {
-    const { data } = stats.endpoints.find(({ name }) => name === "probe");
-    return data.lanes.reduce((sum, lane) => sum + lane.duplicates, 0);
-  }
-  throw new Error("no statistics");
+  const look = async () => {
+    for await (const stats of await client.stats("lumin-user")) return stats;
+  };
+  const stats = await eventually(look, { what: "the worker's statistics" }); // it may still be connecting
+  const { data } = stats.endpoints.find(({ name }) => name === "probe");
+  return data.lanes.reduce((sum, lane) => sum + lane.duplicates, 0);
 }
 
 // ---- deleted and made anew: sequences are used again
