@@ -6,6 +6,7 @@
 
 #include "lumin/base/log.h"
 #include "lumin/worker/door.h"
+#include "lumin/worker/janitor.h"
 #include "lumin/worker/lane.h"
 #include "lumin/worker/lease.h"
 #include "lumin/worker/service.h"
@@ -18,6 +19,7 @@ struct run {
   uint64_t lane_count; // started
   struct door *door;
   struct service *service;
+  struct janitor *janitor;
 };
 
 static enum program_exit run_start(struct run *run);
@@ -99,7 +101,8 @@ static enum program_exit threads_start(struct run *run) {
   if (run->door != NULL) {
     run->service = service_start(&run->worker, run->door, run->lanes, (size_t)run->lane_count);
   }
-  if (run->service == NULL) {
+  run->janitor = run->service != NULL ? janitor_start(&run->worker) : NULL;
+  if (run->janitor == NULL) {
     log_error("worker_failed", log_string("reason", "no memory for its threads"));
     return PROGRAM_FAILED;
   }
@@ -125,6 +128,7 @@ static void start_note(const struct run *run, const struct server_versions *vers
 
 static void run_stop(struct run *run) {
   door_stop(run->door);
+  janitor_stop(run->janitor);
   atomic_store(&run->worker.stopping, true);
   service_stop(run->service); // it reads the lanes
   for (uint64_t i = 0; i < run->lane_count; i++) {

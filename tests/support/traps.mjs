@@ -25,6 +25,7 @@ export const quick = {
   LUMIN_WORKER_LEASE: "1s",
   LUMIN_CURSOR_HEARTBEAT: "200ms",
   LUMIN_CURSOR_ADVANCE_INTERVAL: "300ms",
+  LUMIN_JANITOR_INTERVAL: "1h", // no purge between a test's own hands
 };
 
 export const partitions = 32;

@@ -34,6 +34,21 @@ enum lumin_status js_message_parse(struct span bytes, struct arena *arena, struc
   return status;
 }
 
+enum lumin_status js_purged_parse(struct span bytes, struct arena *arena, uint64_t *ret_messages,
+                                  struct js_error *ret_error) {
+  json_auto_t *root = NULL;
+  struct js_error error;
+  uint64_t messages = 0;
+  enum lumin_status status = js_json_open(bytes, arena, &root, &error);
+  if (status == LUMIN_OK && error.code == 0 && !js_json_u64(root, "purged", &messages))
+    status = LUMIN_INTERNAL;
+  if (status == LUMIN_OK) {
+    *ret_messages = messages;
+    *ret_error = error;
+  }
+  return status;
+}
+
 enum lumin_status js_consumer_info_parse(struct span bytes, struct arena *arena, struct js_consumer_info *ret_answer,
                                          struct js_error *ret_error) {
   json_auto_t *root = NULL;

@@ -29,6 +29,15 @@ struct span js_message_get_last(struct arena *arena, struct span subject) {
   return arena_printf(arena, "{\"last_by_subj\":\"%.*s\"}", SPAN_ARGS(subject));
 }
 
+struct span js_stream_purge_subject(struct arena *arena, const char *stream) {
+  return stream_request(arena, "STREAM.PURGE", stream);
+}
+
+// Without a sequence the server would purge the whole stream.
+struct span js_stream_purge_body(struct arena *arena, uint64_t before_seq) {
+  return before_seq > 0 ? arena_printf(arena, "{\"seq\":%" PRIu64 "}", before_seq) : SPAN_EMPTY;
+}
+
 struct span js_pull_subject(struct arena *arena, const char *stream, struct span consumer) {
   return consumer_request(arena, "MSG.NEXT", stream, consumer);
 }

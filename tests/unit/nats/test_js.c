@@ -33,6 +33,10 @@ Test(js_request, bodies) {
   assert_text(js_message_get_by_seq(arena, UINT64_MAX), "{\"seq\":18446744073709551615}");
   assert_text(js_message_get_last(arena, SPAN("a.b.*")), "{\"last_by_subj\":\"a.b.*\"}");
 
+  assert_text(js_stream_purge_subject(arena, "S"), "$JS.API.STREAM.PURGE.S");
+  assert_text(js_stream_purge_body(arena, 17), "{\"seq\":17}");
+  cr_assert_null(js_stream_purge_body(arena, 0).data, "without a sequence all would go");
+
   struct js_pull pull = {.batch = 256, .expires_ns = 30 * NS_PER_SECOND, .heartbeat_ns = NS_PER_SECOND};
   assert_text(js_pull_body(arena, &pull), "{\"batch\":256,\"expires\":30000000000,\"idle_heartbeat\":1000000000}");
   pull.max_bytes = 4096;

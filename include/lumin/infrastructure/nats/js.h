@@ -15,6 +15,9 @@ struct span js_stream_info_subject(struct arena *arena, const char *stream);
 struct span js_message_get_subject(struct arena *arena, const char *stream);
 struct span js_message_get_by_seq(struct arena *arena, uint64_t seq);
 struct span js_message_get_last(struct arena *arena, struct span subject);
+// "$JS.API.STREAM.PURGE.<stream>", {"seq":N}: everything before N goes
+struct span js_stream_purge_subject(struct arena *arena, const char *stream);
+struct span js_stream_purge_body(struct arena *arena, uint64_t before_seq);
 // "$JS.API.CONSUMER.MSG.NEXT.<stream>.<consumer>", batch, expires, idle heartbeat, max bytes
 struct span js_pull_subject(struct arena *arena, const char *stream, struct span consumer);
 struct js_pull {
@@ -67,6 +70,10 @@ struct js_stream_info {
 };
 LUMIN_MUST_USE enum lumin_status js_stream_info_parse(struct span bytes, struct arena *arena,
                                                       struct js_stream_info *ret_answer, struct js_error *ret_error);
+
+// {"success":true,"purged":7}
+LUMIN_MUST_USE enum lumin_status js_purged_parse(struct span bytes, struct arena *arena, uint64_t *ret_messages,
+                                                 struct js_error *ret_error);
 
 struct js_message {
   struct span subject;
