@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "lumin/worker/health.h"
+#include "lumin/worker/rebuild.h"
 #include "lumin/worker/run.h"
 #include "lumin/worker/setup.h"
 #include "lumin/worker/verify.h"
@@ -17,6 +18,7 @@ struct arguments {
   const char *word; // NULL: none given
   bool local;       // health --local
   bool defaults;    // config --defaults
+  bool check;       // rebuild --check
   bool help, version;
 };
 
@@ -88,6 +90,10 @@ static enum program_exit run_verify(const struct config *config, const struct ar
   return verify_run(config);
 }
 
+static enum program_exit run_rebuild(const struct config *config, const struct arguments *arguments) {
+  return rebuild_run(config, arguments->check);
+}
+
 static enum program_exit run_health(const struct config *config, const struct arguments *arguments) {
   return health_run(config, arguments->local);
 }
@@ -99,7 +105,7 @@ static enum program_exit run_config(const struct config *config, const struct ar
 
 static const struct word words[] = {
     {"worker", run_worker}, {"setup", run_setup},   {"verify", run_verify},
-    {"health", run_health}, {"config", run_config},
+    {"health", run_health}, {"config", run_config}, {"rebuild", run_rebuild},
 };
 
 static const struct word *word_find(const char *name) {
@@ -166,12 +172,18 @@ static enum program_exit read_defaults(char **texts, int count, int *place, stru
   return PROGRAM_OK;
 }
 
+static enum program_exit read_check(char **texts, int count, int *place, struct arguments *arguments) {
+  (void)texts, (void)count, (void)place;
+  arguments->check = true;
+  return PROGRAM_OK;
+}
+
 static const struct {
   const char *name;
   option_reader read;
 } options[] = {
     {"--config", read_config}, {"--set", read_set},           {"--help", read_help},       {"-h", read_help},
-    {"--local", read_local},   {"--defaults", read_defaults}, {"--version", read_version},
+    {"--local", read_local},   {"--defaults", read_defaults}, {"--version", read_version}, {"--check", read_check},
 };
 
 static option_reader option_find(const char *text) {
@@ -197,6 +209,24 @@ static enum program_exit word_take(const char *text, struct arguments *arguments
   return PROGRAM_OK;
 }
 
+// Options that only one word has.
+static enum program_exit belonging_check(const struct arguments *arguments) {
+  const struct {
+    bool given;
+    const char *word, *complaint;
+  } belongings[] = {
+      {arguments->local, "health", "--local belongs to health"},
+      {arguments->defaults, "config", "--defaults belongs to config"},
+      {arguments->check, "rebuild", "--check belongs to rebuild"},
+  };
+  for (size_t i = 0; i < sizeof belongings / sizeof belongings[0]; i++) {
+    if (belongings[i].given && (arguments->word == NULL || strcmp(arguments->word, belongings[i].word) != 0)) {
+      return usage_wrong(belongings[i].complaint, "");
+    }
+  }
+  return PROGRAM_OK;
+}
+
 static enum program_exit arguments_parse(int count, char **texts, struct arguments *ret_arguments) {
   struct arguments arguments = {0};
   enum program_exit end = PROGRAM_OK;
@@ -204,10 +234,8 @@ static enum program_exit arguments_parse(int count, char **texts, struct argumen
     option_reader read = option_find(texts[place]);
     end = read != NULL ? read(texts, count, &place, &arguments) : word_take(texts[place], &arguments);
   }
-  bool of_health = arguments.word != NULL && strcmp(arguments.word, "health") == 0;
-  bool of_config = arguments.word != NULL && strcmp(arguments.word, "config") == 0;
-  if (end == PROGRAM_OK && ((arguments.local && !of_health) || (arguments.defaults && !of_config))) {
-    end = usage_wrong(arguments.local ? "--local belongs to health" : "--defaults belongs to config", "");
+  if (end == PROGRAM_OK) {
+    end = belonging_check(&arguments);
   }
   if (end == PROGRAM_OK) {
     *ret_arguments = arguments;
@@ -224,6 +252,7 @@ static void help_print(FILE *file) {
       "  lumin-user health                whether the service works, with a probe that goes the whole way\n"
       "  lumin-user health --local        whether this process could reach NATS and PostgreSQL\n"
       "  lumin-user verify                check the guarantees on the live system\n"
+      "  lumin-user rebuild [--check]     make users and identifiers anew from the events, compare, exchange\n"
       "  lumin-user config                every setting that holds, and where it comes from\n"
       "  lumin-user config --defaults     a configuration file with every setting and what it allows\n"
       "\n"

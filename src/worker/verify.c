@@ -17,6 +17,15 @@ struct statement_check {
   const char *differences;
 };
 
+const char verify_identifiers_sql[] =
+    "WITH held AS (SELECT 1::int2 AS kind, email_key AS key, user_id FROM lumin.users WHERE status <> 5 "
+    "AND email_key <> '' UNION ALL SELECT 2::int2, phone, user_id FROM lumin.users WHERE status <> 5 AND phone <> '') "
+    "SELECT CASE WHEN i.user_id IS NULL THEN format('user %s: its %s is not claimed by it', h.user_id, "
+    "CASE h.kind WHEN 1 THEN 'e-mail' ELSE 'phone' END) ELSE format('user %s: claims %s that it does not have', "
+    "i.user_id, CASE i.kind WHEN 1 THEN 'an e-mail' ELSE 'a phone' END) END "
+    "FROM held h FULL JOIN lumin.identifiers i ON i.kind = h.kind AND i.key = h.key AND i.user_id = h.user_id "
+    "WHERE i.user_id IS NULL OR h.user_id IS NULL";
+
 static const struct statement_check checks[] = {
     {"3 versions", "events", "SELECT count(*) FROM lumin.events",
      "SELECT format('user %s: version %s follows %s', user_id, version, previous) FROM (SELECT user_id, version, "
@@ -45,14 +54,7 @@ static const struct statement_check checks[] = {
      "SELECT format('command %s: applied to user %s at version %s, which is no event of it', o.command_id, o.user_id, "
      "o.version) FROM lumin.outcomes o LEFT JOIN lumin.events e ON e.user_id = o.user_id AND e.version = o.version "
      "AND e.command_id = o.command_id WHERE o.status = 1 AND e.user_id IS NULL"},
-    {"7 identifiers", "identifiers", "SELECT count(*) FROM lumin.identifiers",
-     "WITH held AS (SELECT 1::int2 AS kind, email_key AS key, user_id FROM lumin.users WHERE status <> 5 "
-     "AND email_key <> '' UNION ALL SELECT 2::int2, phone, user_id FROM lumin.users WHERE status <> 5 AND phone <> '') "
-     "SELECT CASE WHEN i.user_id IS NULL THEN format('user %s: its %s is not claimed by it', h.user_id, "
-     "CASE h.kind WHEN 1 THEN 'e-mail' ELSE 'phone' END) ELSE format('user %s: claims %s that it does not have', "
-     "i.user_id, CASE i.kind WHEN 1 THEN 'an e-mail' ELSE 'a phone' END) END "
-     "FROM held h FULL JOIN lumin.identifiers i ON i.kind = h.kind AND i.key = h.key AND i.user_id = h.user_id "
-     "WHERE i.user_id IS NULL OR h.user_id IS NULL"},
+    {"7 identifiers", "identifiers", "SELECT count(*) FROM lumin.identifiers", verify_identifiers_sql},
     {"9 lost ranges", "ranges", "SELECT count(*) FROM lumin.lost_ranges",
      "SELECT format('partition %s: commands %s to %s of the stream expired unread, found at %s', partition, first_seq, "
      "last_seq, to_char(found_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')) FROM lumin.lost_ranges "

@@ -59,6 +59,9 @@ LUMIN_MUST_USE enum lumin_status verdict_query(struct verdict *verdict, struct d
 LUMIN_MUST_USE enum lumin_status verify_folds(struct program *program, bool *ret_fine);
 LUMIN_MUST_USE enum lumin_status verify_stream(struct program *program, bool *ret_fine);
 
+// A text for each identifier that is claimed and not held, or held and not claimed.
+extern const char verify_identifiers_sql[];
+
 // ---- sets of positions
 
 struct range {

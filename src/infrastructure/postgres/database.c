@@ -133,6 +133,58 @@ enum lumin_status database_ask(struct database *database, const struct database_
   return LUMIN_OK;
 }
 
+enum lumin_status database_give(struct database *database, const char *sql, const struct params *params) {
+  int formats[PARAMS_MAX];
+  for (int i = 0; i < params->count; i++) {
+    formats[i] = 1;
+  }
+  PGresult *result =
+      PQexecParams(database->connection, sql, params->count, NULL, params->values, params->lengths, formats, 1);
+  ExecStatusType kind = PQresultStatus(result);
+  enum lumin_status status = LUMIN_OK;
+  if (kind != PGRES_COMMAND_OK && kind != PGRES_TUPLES_OK) {
+    status = failure_note(database, result);
+  }
+  PQclear(result);
+  return status;
+}
+
+// ---- rows one at a time
+
+enum lumin_status database_rows_open(struct database *database, const struct database_query *query,
+                                     struct database_rows *ret_rows) {
+  if (PQsendQueryParams(database->connection, query->sql, query->count, NULL, query->values, NULL, NULL, 1) != 1 ||
+      PQsetSingleRowMode(database->connection) != 1) {
+    return failure_note(database, NULL);
+  }
+  *ret_rows = (struct database_rows){.database = database};
+  return LUMIN_OK;
+}
+
+enum lumin_status database_rows_next(struct database_rows *rows) {
+  PQclear(rows->row);
+  rows->row = PQgetResult(rows->database->connection);
+  ExecStatusType kind = PQresultStatus(rows->row);
+  if (kind == PGRES_SINGLE_TUPLE) {
+    return LUMIN_OK;
+  }
+  enum lumin_status status = kind == PGRES_TUPLES_OK ? LUMIN_NOT_FOUND : failure_note(rows->database, rows->row);
+  PQclear(rows->row);
+  rows->row = NULL;
+  return status;
+}
+
+void database_rows_close(struct database_rows *rows) {
+  PQclear(rows->row);
+  rows->row = NULL;
+  for (PGresult *rest; rows->database != NULL && (rest = PQgetResult(rows->database->connection)) != NULL;) {
+    PQclear(rest);
+  }
+  rows->database = NULL;
+}
+
+// ---- numbers
+
 enum lumin_status database_number(struct database *database, const char *sql, int64_t *ret_number) {
   PGresult *result = NULL;
   enum lumin_status status = database_ask(database, &(struct database_query){.sql = sql}, &result);

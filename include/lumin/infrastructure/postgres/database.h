@@ -25,8 +25,22 @@ struct database_query {
 };
 LUMIN_MUST_USE enum lumin_status database_ask(struct database *database, const struct database_query *query,
                                               PGresult **ret_result);
+// One statement with binary parameters, and no rows wanted.
+LUMIN_MUST_USE enum lumin_status database_give(struct database *database, const char *sql, const struct params *params);
 // One statement without parameters whose answer is one number.
 LUMIN_MUST_USE enum lumin_status database_number(struct database *database, const char *sql, int64_t *ret_number);
+
+// One statement's rows, binary, one at a time as they arrive: memory does not grow with their number. Until they are
+// closed the connection is theirs.
+struct database_rows {
+  struct database *database;
+  PGresult *row; // the current one, index 0; NULL before the first and after the last
+};
+LUMIN_MUST_USE enum lumin_status database_rows_open(struct database *database, const struct database_query *query,
+                                                    struct database_rows *ret_rows);
+// OK: there is a row. NOT_FOUND: there is none more.
+LUMIN_MUST_USE enum lumin_status database_rows_next(struct database_rows *rows);
+void database_rows_close(struct database_rows *rows); // what has not been read is thrown away
 
 // What the last failed call was told: the primary message, never DETAIL.
 const char *database_error(const struct database *database);
