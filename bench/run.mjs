@@ -6,13 +6,15 @@ import { Rig } from "../tests/support/servers.mjs";
 import { asyncRound } from "./async.mjs";
 import { machine } from "./machine.mjs";
 import { print } from "./report.mjs";
+import { printRebuild, rebuildBench } from "./rebuild.mjs";
 import { requestRound } from "./request.mjs";
 
-const usage = `./dev bench [--rounds N] [--seconds N] [--commands N] [--only async|request] [--json FILE]
+const usage = `./dev bench [--rounds N] [--seconds N] [--commands N] [--only async|request|rebuild] [--users N] [--json FILE]
   --rounds    rounds, each with all measurements (5)
   --seconds   seconds of each request/reply measurement (2)
   --commands  asynchronous commands of each drain (60000)
-  --only      one half of the measurements
+  --only      one half of the measurements; or, instead of both, lumin-user rebuild
+  --users     of which rebuild makes its tables, with three events each (1000000)
   --json      where to write every number of every round`;
 
 /** Users that changes and reads go to: a prime, so that bench/work.c spreads them evenly. */
@@ -22,7 +24,7 @@ const active = 10_007;
 const postgres = { fsync: "on", shared_buffers: "512MB", max_wal_size: "8GB", checkpoint_timeout: "1h" };
 
 function options(words) {
-  const found = { rounds: 5, seconds: 2, commands: 60_000, only: "", json: "" };
+  const found = { rounds: 5, seconds: 2, commands: 60_000, only: "", users: 1_000_000, json: "" };
   for (let i = 0; i < words.length; i += 2) {
     const name = words[i].replace(/^--/, "");
     const value = words[i + 1];
@@ -30,7 +32,7 @@ function options(words) {
     found[name] = typeof found[name] === "number" ? Number(value) : value;
     if (typeof found[name] === "number" && !(found[name] > 0)) throw new Error(usage);
   }
-  if (!["", "async", "request"].includes(found.only)) throw new Error(usage);
+  if (!["", "async", "request", "rebuild"].includes(found.only)) throw new Error(usage);
   if (found.commands <= active) throw new Error(`--commands: more than ${active}, the users that are changed`);
   return found;
 }
@@ -52,6 +54,10 @@ async function round(number, wanted) {
 
 async function main() {
   const wanted = options(process.argv.slice(2));
+  if (wanted.only === "rebuild") {
+    printRebuild(await rebuildBench({ ...wanted, settings: postgres }));
+    return;
+  }
   const rounds = [];
   for (let number = 1; number <= wanted.rounds; number++) {
     const begin = Date.now();
