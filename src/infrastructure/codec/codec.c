@@ -73,14 +73,10 @@ static void unknown_drop(ProtobufCMessage *message) {
 // Bytes that a decoded message may take.
 static size_t budget_of(const struct codec *codec) { return 16 * codec->payload_limit; }
 
-static enum lumin_status binary_decode(struct codec *codec, const struct encoded *encoded, struct arena *arena,
-                                       ProtobufCMessage **ret_message, struct refusal *ret_refusal) {
-  enum lumin_status status = wire_check(encoded->type, encoded->bytes, ret_refusal);
-  if (status != LUMIN_OK) {
-    return status;
-  }
+static enum lumin_status message_decode(struct codec *codec, const struct encoded *encoded, struct arena *arena,
+                                        ProtobufCMessage **ret_message, struct refusal *ret_refusal) {
   ProtobufCMessage *message = NULL;
-  status = message_unpack(encoded->type, encoded->bytes, budget_of(codec), arena, &message);
+  enum lumin_status status = message_unpack(encoded->type, encoded->bytes, budget_of(codec), arena, &message);
   if (status == LUMIN_INVALID_ARGUMENT) {
     return refuse_field(ret_refusal, "payload", "the request message in protobuf's binary format",
                         "the payload is not a protobuf message of this method");
@@ -91,6 +87,30 @@ static enum lumin_status binary_decode(struct codec *codec, const struct encoded
   unknown_drop(message);
   *ret_message = message;
   return LUMIN_OK;
+}
+
+static enum lumin_status binary_decode(struct codec *codec, const struct encoded *encoded, struct arena *arena,
+                                       ProtobufCMessage **ret_message, struct refusal *ret_refusal) {
+  enum lumin_status status = wire_check(encoded->type, encoded->bytes, ret_refusal);
+  return status == LUMIN_OK ? message_decode(codec, encoded, arena, ret_message, ret_refusal) : status;
+}
+
+enum lumin_status codec_decode_answer(struct codec *codec, const ProtobufCMessageDescriptor *type, struct span bytes,
+                                      struct arena *arena, const ProtobufCMessage **ret_message) {
+  struct encoded encoded = {.type = type, .bytes = bytes};
+  struct refusal refusal = {0};
+  ProtobufCMessage *message = NULL;
+  if (bytes.len > codec->payload_limit) {
+    return LUMIN_INVALID_ARGUMENT;
+  }
+  enum lumin_status status = wire_check_fields(type, bytes, (unsigned)codec->payload_limit, &refusal);
+  if (status == LUMIN_OK) {
+    status = message_decode(codec, &encoded, arena, &message, &refusal);
+  }
+  if (status == LUMIN_OK) {
+    *ret_message = message;
+  }
+  return status;
 }
 
 enum lumin_status codec_decode(struct codec *codec, const struct encoded *encoded, struct arena *arena,

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Events as bytes: one pair of small functions a type, found by table. Stored bytes are forever: a change here is a
 // change of every event ever written.
+#include "lumin/application/messages.h"
 #include "lumin/infrastructure/codec/codec.h"
 #include "lumin/user/v1/events.pb-c.h"
-#include "parts.h"
 #include "unpack.h"
 
 // Values end with a NUL behind them (arena_copy); what was decoded from C strings does too, and remembered states do
@@ -210,8 +210,8 @@ enum lumin_status codec_encode_event(const struct event *event, struct arena *ar
   return codec == NULL ? LUMIN_INTERNAL : codec->encode(event, arena, ret_body);
 }
 
-enum lumin_status codec_decode_event(enum event_type type, struct span body, struct arena *arena,
-                                     struct event *ret_event) {
+enum lumin_status codec_read_event(enum event_type type, struct span body, struct arena *arena,
+                                   const ProtobufCMessage **ret_message, struct event *ret_event) {
   const struct event_codec *codec = event_codec_find(type);
   if (codec == NULL) {
     return LUMIN_INTERNAL;
@@ -223,7 +223,14 @@ enum lumin_status codec_decode_event(enum event_type type, struct span body, str
     status = codec->decode(message, arena, &event);
   }
   if (status == LUMIN_OK) {
+    *ret_message = message;
     *ret_event = event;
   }
   return status == LUMIN_INVALID_ARGUMENT ? LUMIN_INTERNAL : status;
+}
+
+enum lumin_status codec_decode_event(enum event_type type, struct span body, struct arena *arena,
+                                     struct event *ret_event) {
+  const ProtobufCMessage *message = NULL;
+  return codec_read_event(type, body, arena, &message, ret_event);
 }

@@ -18,8 +18,12 @@ struct wire {
 static enum lumin_status wire_message(struct wire wire, const ProtobufCMessageDescriptor *type);
 
 enum lumin_status wire_check(const ProtobufCMessageDescriptor *type, struct span bytes, struct refusal *ret_refusal) {
-  unsigned fields_left = WIRE_FIELDS_MAX;
-  struct wire wire = {bytes, ret_refusal, &fields_left, 0};
+  return wire_check_fields(type, bytes, WIRE_FIELDS_MAX, ret_refusal);
+}
+
+enum lumin_status wire_check_fields(const ProtobufCMessageDescriptor *type, struct span bytes, unsigned fields_most,
+                                    struct refusal *ret_refusal) {
+  struct wire wire = {bytes, ret_refusal, &fields_most, 0};
   return wire_message(wire, type);
 }
 

@@ -20,6 +20,11 @@ struct codec_port codec_port(struct codec *codec);
 LUMIN_MUST_USE enum lumin_status codec_decode(struct codec *codec, const struct encoded *encoded, struct arena *arena,
                                               const ProtobufCMessage **ret_message, struct refusal *ret_refusal);
 
+// As codec_decode, for what a service has answered in protobuf: any number of fields.
+LUMIN_MUST_USE enum lumin_status codec_decode_answer(struct codec *codec, const ProtobufCMessageDescriptor *type,
+                                                     struct span bytes, struct arena *arena,
+                                                     const ProtobufCMessage **ret_message);
+
 // Any message as a line of ProtoJSON in the arena, with its fields' defaults shown; codec_decode takes it.
 LUMIN_MUST_USE enum lumin_status codec_encode_json(const ProtobufCMessage *message, struct arena *arena,
                                                    struct span *ret_text);
@@ -48,3 +53,6 @@ LUMIN_MUST_USE enum lumin_status codec_encode_event(const struct event *event, s
 // ... and back; version and time are not in the body. INTERNAL where the bytes are no event of that type.
 LUMIN_MUST_USE enum lumin_status codec_decode_event(enum event_type type, struct span body, struct arena *arena,
                                                     struct event *ret_event);
+// ... with the message itself, whose texts the event's are.
+LUMIN_MUST_USE enum lumin_status codec_read_event(enum event_type type, struct span body, struct arena *arena,
+                                                  const ProtobufCMessage **ret_message, struct event *ret_event);
