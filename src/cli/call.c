@@ -14,7 +14,7 @@
 #include "reply.h"
 #include "rows.h"
 
-enum { HEADERS_MAX = 8, ANSWER_LIMIT = 1 << 20, ACTOR_LIMIT = 256 };
+enum { HEADERS_MAX = 8, ANSWER_LIMIT = 8 << 20, ACTOR_LIMIT = 256 };
 
 struct call {
   const struct invocation *invocation;
@@ -177,6 +177,18 @@ static enum exit_code request_prepare(struct call *call) {
   return data_read(&call->reader, call->method->request, data, &call->request);
 }
 
+// The service is to give up on a version before this side does, so that it can say how far the user is.
+static enum exit_code timeout_prepare(struct call *call) {
+  enum { MOST_MS = 30000 };
+  if (option_get(call->invocation, OPTION_min_version) == NULL) {
+    return EXIT_FINE;
+  }
+  int64_t ms = call->settings.timeout_ns / NS_PER_MS * 3 / 4;
+  struct span text = arena_printf(call->arena, "%" PRId64, ms < MOST_MS ? ms : MOST_MS);
+  header_add(call, "Lumin-Timeout-Ms", text.data);
+  return text.data != NULL ? EXIT_FINE : short_of_memory();
+}
+
 static enum exit_code call_prepare(struct call *call) {
   if (is_waited_for(call) && !is_async(call)) {
     report("error", "--wait goes with --async; without --async every command waits for its outcome");
@@ -193,7 +205,10 @@ static enum exit_code call_prepare(struct call *call) {
     code = headers_prepare(call);
   }
   enum purpose purpose = is_async(call) ? PURPOSE_COMMAND_STREAM : PURPOSE_REQUEST;
-  return code == EXIT_FINE ? settings_resolve(call->invocation, purpose, call->arena, &call->settings) : code;
+  if (code == EXIT_FINE) {
+    code = settings_resolve(call->invocation, purpose, call->arena, &call->settings);
+  }
+  return code == EXIT_FINE ? timeout_prepare(call) : code;
 }
 
 static enum exit_code call_connected(struct call *call) {

@@ -26,23 +26,27 @@ static struct span enum_allowed(const ProtobufCEnumDescriptor *type, struct aren
 
 static const struct kind {
   ProtobufCType type;
+  size_t size;                               // of a member
   const ProtobufCMessageDescriptor *message; // of MESSAGE
   bool (*set)(const struct place *place, struct span text);
   const char *allowed;
 } kinds[] = {
-    {PROTOBUF_C_TYPE_STRING, NULL, set_text, "a text"},
-    {PROTOBUF_C_TYPE_UINT32, NULL, set_u32, "a whole number, 0 to 4294967295"},
-    {PROTOBUF_C_TYPE_UINT64, NULL, set_u64, "a whole number, 0 or more"},
-    {PROTOBUF_C_TYPE_BOOL, NULL, set_bool, "true or false"},
-    {PROTOBUF_C_TYPE_ENUM, NULL, set_enum, ""},
-    {PROTOBUF_C_TYPE_MESSAGE, &google__protobuf__timestamp__descriptor, set_time,
+    {PROTOBUF_C_TYPE_STRING, sizeof(char *), NULL, set_text, "a text"},
+    {PROTOBUF_C_TYPE_UINT32, sizeof(uint32_t), NULL, set_u32, "a whole number, 0 to 4294967295"},
+    {PROTOBUF_C_TYPE_UINT64, sizeof(uint64_t), NULL, set_u64, "a whole number, 0 or more"},
+    {PROTOBUF_C_TYPE_BOOL, sizeof(protobuf_c_boolean), NULL, set_bool, "true or false"},
+    {PROTOBUF_C_TYPE_ENUM, sizeof(int), NULL, set_enum, ""},
+    {PROTOBUF_C_TYPE_MESSAGE, sizeof(void *), &google__protobuf__timestamp__descriptor, set_time,
      "a time, such as 2027-01-01T00:00:00Z"},
-    {PROTOBUF_C_TYPE_MESSAGE, &google__protobuf__field_mask__descriptor, set_mask, "names of fields, with commas"},
+    {PROTOBUF_C_TYPE_MESSAGE, sizeof(void *), &google__protobuf__field_mask__descriptor, set_mask,
+     "names of fields, with commas"},
 };
 
+static bool is_repeated(const ProtobufCFieldDescriptor *field) { return field->label == PROTOBUF_C_LABEL_REPEATED; }
+
 static const struct kind *kind_of(const ProtobufCFieldDescriptor *field) {
-  bool single = field->label != PROTOBUF_C_LABEL_REPEATED && !(field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF);
-  for (size_t i = 0; single && i < sizeof kinds / sizeof kinds[0]; i++) {
+  bool plain = !(field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF);
+  for (size_t i = 0; plain && i < sizeof kinds / sizeof kinds[0]; i++) {
     if (kinds[i].type == field->type && (kinds[i].message == NULL || kinds[i].message == field->descriptor)) {
       return &kinds[i];
     }
@@ -60,7 +64,7 @@ static const ProtobufCFieldDescriptor *field_named(const ProtobufCMessageDescrip
 }
 
 bool field_is_group(const ProtobufCFieldDescriptor *field) {
-  return field->type == PROTOBUF_C_TYPE_MESSAGE && field->label != PROTOBUF_C_LABEL_REPEATED && kind_of(field) == NULL;
+  return field->type == PROTOBUF_C_TYPE_MESSAGE && !is_repeated(field) && kind_of(field) == NULL;
 }
 
 const ProtobufCFieldDescriptor *field_find(const ProtobufCMessageDescriptor *type, struct span name) {
@@ -79,6 +83,28 @@ static ProtobufCMessage *message_make(const ProtobufCMessageDescriptor *type, st
   return message;
 }
 
+// Each time the flag is given, one more.
+static enum lumin_status element_add(ProtobufCMessage *message, const ProtobufCFieldDescriptor *field, struct span text,
+                                     struct arena *arena) {
+  const struct kind *kind = kind_of(field);
+  size_t *count = (void *)((char *)message + field->quantifier_offset);
+  void **elements = (void *)((char *)message + field->offset);
+  char *grown = arena_array(arena, *count + 1, kind->size);
+  if (grown == NULL) {
+    return LUMIN_NO_MEMORY;
+  }
+  if (*count > 0) {
+    memcpy(grown, *elements, *count * kind->size);
+  }
+  struct place place = {grown + *count * kind->size, field, arena};
+  if (!kind->set(&place, text)) {
+    return LUMIN_INVALID_ARGUMENT;
+  }
+  *elements = grown;
+  ++*count;
+  return LUMIN_OK;
+}
+
 enum lumin_status field_set(ProtobufCMessage *message, const struct assignment *assignment, struct arena *arena) {
   struct span name = assignment->name;
   const ProtobufCFieldDescriptor *field = field_named(message->descriptor, span_cut(&name, '.'));
@@ -92,8 +118,15 @@ enum lumin_status field_set(ProtobufCMessage *message, const struct assignment *
     field = field_named(message->descriptor, span_cut(&name, '.'));
   }
   const struct kind *kind = field != NULL ? kind_of(field) : NULL;
-  struct place place = {field != NULL ? (char *)message + field->offset : NULL, field, arena};
-  if (kind == NULL || !kind->set(&place, span_from_text(assignment->text))) {
+  if (kind == NULL) {
+    return LUMIN_INVALID_ARGUMENT;
+  }
+  struct span text = span_from_text(assignment->text);
+  if (is_repeated(field)) {
+    return element_add(message, field, text, arena);
+  }
+  struct place place = {(char *)message + field->offset, field, arena};
+  if (!kind->set(&place, text)) {
     return LUMIN_INVALID_ARGUMENT;
   }
   if (field->label == PROTOBUF_C_LABEL_OPTIONAL && field->quantifier_offset != 0) {
@@ -108,7 +141,9 @@ struct span field_allowed(const ProtobufCFieldDescriptor *field, struct arena *a
     return field_is_group(field) ? SPAN_LITERAL("its own fields, as in --field.name VALUE")
                                  : SPAN_LITERAL("nothing as a flag: give the whole request by --data");
   }
-  return field->type == PROTOBUF_C_TYPE_ENUM ? enum_allowed(field->descriptor, arena) : span_from_text(kind->allowed);
+  struct span allowed =
+      field->type == PROTOBUF_C_TYPE_ENUM ? enum_allowed(field->descriptor, arena) : span_from_text(kind->allowed);
+  return is_repeated(field) ? arena_printf(arena, "%.*s; for more, give it again", SPAN_ARGS(allowed)) : allowed;
 }
 
 static char upper_case(char c) { return (char)(c >= 'a' && c <= 'z' ? c - 32 : c); }

@@ -76,6 +76,16 @@ static void method_example(FILE *out, const struct method *method, const char *o
                   {"until", "2027-01-01T00:00:00Z"},
                   {"update_mask", "last_name,bio"},
                   {"viewer_id", EXAMPLE_USER},
+                  {"user_ids", EXAMPLE_USER},
+                  {"is_contact", "true"},
+                  {"statuses", "active"},
+                  {"created_from", "2027-01-01T00:00:00Z"},
+                  {"created_until", "2027-02-01T00:00:00Z"},
+                  {"from_version", "2"},
+                  {"version", "2"},
+                  {"limit", "100"},
+                  {"time", ""}, // goes in place of another
+                  {"page_token", ""},
                   {"privacy_settings", "contacts"}};
   char name[NAME_MAX_LEN + 1];
   fprintf(out, "  luminctl %s", name_dashed(method->name, name));
@@ -85,8 +95,8 @@ static void method_example(FILE *out, const struct method *method, const char *o
     for (size_t j = 0; j < sizeof examples / sizeof examples[0]; j++) {
       value = strcmp(field, examples[j].field) == 0 ? examples[j].value : value;
     }
-    bool made = method->user == USER_NEW && strcmp(field, "user_id") == 0;
-    if (method->kind == METHOD_QUERY || !made) {
+    bool made = method->kind == METHOD_COMMAND && method->user == USER_NEW && strcmp(field, "user_id") == 0;
+    if (value[0] != '\0' && !made) {
       bool group = field_is_group(&method->request->fields[i]);
       fprintf(out, " --%s%s %s", name_dashed(field, name), group ? ".email" : "", value);
     }

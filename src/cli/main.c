@@ -6,7 +6,7 @@
 #include "events.h"
 #include "help.h"
 
-#define MEMORY_LIMIT (64U << 20)
+#define MEMORY_LIMIT (256U << 20)
 
 static enum exit_code run(const struct invocation *invocation, struct arena *arena);
 

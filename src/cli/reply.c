@@ -68,9 +68,10 @@ static const void *message_read(const struct reply_reader *reader, const Protobu
                                 struct span body) {
   const ProtobufCMessage *message = NULL;
   struct refusal refusal = {0};
+  bool json = payload_is_json(body, SPAN_EMPTY);
   enum lumin_status status =
-      codec_decode(reader->codec, &(struct encoded){type, body, payload_is_json(body, SPAN_EMPTY)}, reader->arena,
-                   &message, &refusal);
+      json ? codec_decode(reader->codec, &(struct encoded){type, body, true}, reader->arena, &message, &refusal)
+           : codec_decode_answer(reader->codec, type, body, reader->arena, &message);
   return status == LUMIN_OK ? message : NULL;
 }
 

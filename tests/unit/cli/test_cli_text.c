@@ -199,7 +199,14 @@ Test(rows, repeated_fields_by_index_and_absent_ones_not_at_all) {
               "  ratio=\"(a type that luminctl cannot show)\"");
   struct arena *arena = arena_create(1 << 20);
   cr_expect_eq(field_set(&sample.base, &(struct assignment){SPAN_LITERAL("limit"), "7"}, arena), LUMIN_OK);
-  cr_expect_eq(field_set(&sample.base, &(struct assignment){SPAN_LITERAL("tags"), "x"}, arena), LUMIN_INVALID_ARGUMENT);
+  cr_expect_eq(field_set(&sample.base, &(struct assignment){SPAN_LITERAL("tags"), "x"}, arena), LUMIN_OK);
+  cr_assert_eq(sample.n_tags, 3);
+  cr_expect_str_eq(sample.tags[1], "b c");
+  cr_expect_str_eq(sample.tags[2], "x");
+  cr_expect_eq(field_set(&sample.base, &(struct assignment){SPAN_LITERAL("sizes"), "x"}, arena),
+               LUMIN_INVALID_ARGUMENT);
+  cr_expect_eq(field_set(&sample.base, &(struct assignment){SPAN_LITERAL("sizes"), "7"}, arena), LUMIN_OK);
+  cr_expect(sample.n_sizes == 3 && sample.sizes[1] == UINT64_MAX && sample.sizes[2] == 7);
   cr_expect_eq(field_set(&sample.base, &(struct assignment){SPAN_LITERAL("chosen"), "x"}, arena),
                LUMIN_INVALID_ARGUMENT);
   arena_destroy(arena);
