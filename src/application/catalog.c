@@ -10,6 +10,11 @@
 // protobuf-c names a descriptor by its message in snake case, which for a request is the method's own name.
 #define DESCRIPTOR(snake) (&lumin__user__v1__##snake##__descriptor)
 #define REPLY_User DESCRIPTOR(user)
+#define REPLY_Users DESCRIPTOR(users)
+#define REPLY_Profile DESCRIPTOR(profile)
+#define REPLY_History DESCRIPTOR(history)
+#define REPLY_UserPage DESCRIPTOR(user_page)
+#define REPLY_ProfileViews DESCRIPTOR(profile_views)
 #define REPLY_Outcome DESCRIPTOR(outcome)
 
 const struct method methods[METHOD_COUNT] = {

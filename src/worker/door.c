@@ -8,7 +8,8 @@
 
 #define PAUSE_FIRST (100 * NS_PER_MS)
 #define PAUSE_LONGEST (2 * NS_PER_SECOND)
-#define ROWS_MEMORY (32U << 20)   // for a load of LOAD_MAX rows and their answers
+#define ROWS_MEMORY (32U << 20)   // for a load of LOAD_ROWS_MAX rows
+#define ANSWER_MEMORY (32U << 20) // for one answer
 #define SCRATCH_MEMORY (1U << 20) // beside what decoding a payload may take
 #define DECODED_PER_BYTE 16       // see codec_decode
 #define FLUSH_PATIENCE NS_PER_SECOND
@@ -84,11 +85,12 @@ static bool door_build(struct door *door) {
   door->codec = codec_create(config->rpc_max_payload);
   door->scratch = arena_create(config->rpc_max_payload * (DECODED_PER_BYTE + 1) + SCRATCH_MEMORY);
   door->rows = arena_create(ROWS_MEMORY);
+  door->answers = arena_create(ANSWER_MEMORY);
   door->commands = pending_create();
   door->waiting = calloc(config->partitions, sizeof *door->waiting);
   door->user_rows = uuid_map_create();
   door->outcome_rows = uuid_map_create();
-  return door->loop && door->codec && door->scratch && door->rows && door->commands && door->waiting &&
+  return door->loop && door->codec && door->scratch && door->rows && door->answers && door->commands && door->waiting &&
          door->user_rows && door->outcome_rows;
 }
 
@@ -126,6 +128,7 @@ void door_destroy(struct door *door) {
   free(door->waiting);
   pending_destroy(door->commands);
   arena_destroy(door->rows);
+  arena_destroy(door->answers);
   arena_destroy(door->scratch);
   codec_destroy(door->codec);
   loop_destroy(door->loop);

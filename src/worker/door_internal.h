@@ -5,7 +5,8 @@
 //   door_request.c   one request, looked at
 //   door_command.c   commands on their way to the stream, and their outcomes back
 //   door_acks.c      their PubAcks, and the streams that do not take them
-//   door_query.c     queries gathered into loads, and those that wait
+//   door_query.c     queries as they come, and those that wait
+//   door_load.c      queries gathered into loads, and their answers
 //   door_database.c  its PostgreSQL session, opened by a thread of its own so that commands never wait for it
 //   door_reply.c     answers, and what is counted of them
 //   door_pending.c   the table of waiting commands; pure
@@ -36,7 +37,7 @@
 #define WAITING_BYTES_MAX (64U << 20)
 #define PATIENT_MAX 1024 // queries that read their rows again and again
 #define OUTPUT_BYTES_MAX (32U << 20)
-#define LOAD_MAX 500 // queries answered by one load
+#define LOAD_ROWS_MAX 1000 // of one load; a single query may want more
 #define ACK_INBOXES 8
 
 // Whom an answer goes to, and what it is about.
@@ -89,6 +90,7 @@ struct door_query {
   bool patient;                // its first answer was "not yet"
   int64_t due_ns;              // when the rows are to be read again
   natsSubscription *listening; // to news of the outcome; NULL: none
+  size_t holder, page;         // its places in the load under way
   char texts[];
 };
 
@@ -130,6 +132,7 @@ struct door {
   struct codec *codec;
   struct arena *scratch; // of the request or answer at hand
   struct arena *rows;    // of the load under way
+  struct arena *answers; // of one answer to a query
 
   struct link *link; // NULL: none
   natsSubscription *requests, *outcomes;
@@ -195,9 +198,15 @@ struct span acks_subject(struct door *door, const struct door_command *command);
 // door_query.c
 void query_take(struct door *door, struct request *request);
 void queries_listen(struct door *door); // to news of the outcomes that are waited for
-void queries_answer(struct door *door); // one load
+void queries_wake(struct door *door);   // those that are due go into the next load
+// It was in a load, and its rows are not yet what is asked for.
+LUMIN_MUST_USE enum lumin_status query_wait(struct door *door, struct door_query *query);
+void query_end(struct door *door, struct query_list *list, struct door_query *query);
 void queries_forget(struct door *door);
 int64_t queries_deadline_ns(const struct door *door);
+
+// door_load.c
+void queries_answer(struct door *door); // one load
 
 // door_database.c
 void door_database_keep(struct door *door);
@@ -228,4 +237,8 @@ struct caller caller_keep(const struct caller *caller, char *texts);
 // door.c
 void door_turn(struct door *door, int64_t deadline_ns); // one turn of the loop, and what may happen inside a load
 int64_t door_backoff(int64_t *pause_ns);                // the next pause; doubles to 2 s, with jitter
+// A flood of answers that nobody reads is not added to.
+static inline bool door_output_is_full(const struct door *door) {
+  return link_is_alive(door->link) && natsConnection_Buffered(link_connection(door->link)) >= (int)OUTPUT_BYTES_MAX;
+}
 static inline int64_t earliest(int64_t a, int64_t b) { return a < b ? a : b; }

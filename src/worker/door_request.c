@@ -47,10 +47,8 @@ void request_take(struct door *door, natsMsg *message) {
   }
 }
 
-// A flood whose answers nobody reads is not answered either.
 static bool request_is_answerable(struct door *door, const struct request *request) {
-  return request->caller.reply.len > 0 &&
-         natsConnection_Buffered(link_connection(door->link)) < (int)OUTPUT_BYTES_MAX &&
+  return request->caller.reply.len > 0 && !door_output_is_full(door) &&
          reply_is_allowed(worker_prefix(door->worker), span_from_text(door->worker->config->nats_inbox_prefix),
                           request->caller.reply);
 }

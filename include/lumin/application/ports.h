@@ -24,6 +24,55 @@ struct codec_port {
   enum lumin_status (*encode_event)(void *self, const struct event *event, struct arena *arena, struct span *ret_body);
 };
 
+// One piece of a long answer: so many rows behind a place in an order that writing does not change.
+enum page_kind {
+  PAGE_NONE,
+  PAGE_EVENTS, // a user's events by version
+  PAGE_USERS,  // users by time of creation and id
+  PAGE_VIEWERS // who has looked at a user, the last one first, by time and id
+};
+
+struct page_place {
+  int64_t number; // a version, or a time in nanoseconds
+  struct uuid id; // of users and viewers: whose
+};
+
+struct page_wanted {
+  enum page_kind kind;
+  struct page_place after; // the row before the page
+  uint32_t most;
+  struct uuid user_id; // EVENTS, VIEWERS: whose
+  // USERS: of these statuses at that time, bits 1 << enum user_status; created in [from, until)
+  unsigned statuses;
+  int64_t time_ns;
+  int64_t from_ns, until_ns;
+};
+
+struct recorded_event {
+  enum event_type type; // as stored: a newer program may have written what this one does not know
+  uint64_t version;
+  int64_t time_ns;
+  struct uuid command_id;
+  struct span actor;
+  const ProtobufCMessage *body; // NULL where it cannot be read
+  struct event event;           // where it can
+};
+
+struct viewer {
+  struct uuid viewer_id;
+  int64_t last_viewed_ns;
+  uint64_t view_count;
+};
+
+struct page_rows { // one of them, by the kind
+  struct recorded_event *events;
+  struct user *users;
+  struct viewer *viewers;
+  size_t count;
+};
+
+#define LOAD_PAGES_MAX 8
+
 // Kinds of identifiers, as stored.
 enum identifier_kind { IDENTIFIER_EMAIL = 1, IDENTIFIER_PHONE = 2 };
 
@@ -40,9 +89,13 @@ struct load_request {
   size_t key_count;
   const struct uuid *commands;
   size_t command_count;
+  const struct identifier *holders; // keys whose holders' rows are wanted
+  size_t holder_count;
+  const struct page_wanted *pages;
+  size_t page_count; // LOAD_PAGES_MAX at most
 };
 
-// Rows that exist, in any order, in the arena of the call.
+// Rows that exist, in any order, in the arena of the call; holders and pages in the order of the request.
 struct load_result {
   struct user *users;
   size_t user_count;
@@ -50,6 +103,8 @@ struct load_result {
   size_t identifier_count;
   struct outcome *outcomes;
   size_t outcome_count;
+  struct user *holders; // version 0 where nobody holds the key
+  struct page_rows *pages;
 };
 
 // One partition's part in a batch: the fence's row.

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // command_outcome: how a command ended, by its id; where it has not ended yet, the service waits for it if asked to.
-#include "lumin/application/query.h"
-#include "lumin/user/v1/queries.pb-c.h"
+#include "steps.h"
 
 #define WAIT_MAX_MS 30000
 #define AGAIN_MS 250 // between two readings, in case the outcome's own message was lost
@@ -20,16 +19,21 @@ static enum lumin_status plan(struct query *query, const ProtobufCMessage *messa
   return LUMIN_OK;
 }
 
-static enum lumin_status answer(const struct query *query, const struct query_rows *rows, bool last,
-                                struct query_reply *ret_reply) {
+static enum lumin_status answer(struct query *query, const struct query_rows *rows, struct query_reply *ret_reply) {
   const struct outcome *outcome = rows->outcome;
   // Who has the right to one user's subjects alone learns nothing of others' commands.
   bool theirs = outcome != NULL && query->has_user_id && !uuid_equal(&outcome->user_id, &query->user_id);
   if (outcome == NULL || theirs) {
-    return last ? refuse(&ret_reply->refusal, LUMIN_NOT_FOUND, "no outcome of such a command is known") : LUMIN_RETRY;
+    return rows->last ? refuse(&ret_reply->refusal, LUMIN_NOT_FOUND, "no outcome of such a command is known")
+                      : LUMIN_RETRY;
   }
-  ret_reply->outcome = outcome;
+  const Lumin__User__V1__Outcome *message = outcome_message(outcome, rows->arena);
+  if (message == NULL) {
+    return LUMIN_NO_MEMORY;
+  }
+  ret_reply->message = &message->base;
+  ret_reply->outcome_here = outcome->status;
   return LUMIN_OK;
 }
 
-const struct query_handler query_command_outcome = {plan, answer};
+const struct query_handler query_command_outcome = {.plan = plan, .answer = answer};

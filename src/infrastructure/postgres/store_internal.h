@@ -15,6 +15,8 @@ struct statements {
   } items[STATEMENTS_MAX];
   size_t count;
 };
+// The parameters of one more; NULL where there is no room.
+struct params *params_begin(struct statements *statements, enum session_statement statement);
 LUMIN_MUST_USE enum lumin_status statements_add(struct statements *statements, enum session_statement statement,
                                                 const struct columns *columns);
 // Sends them and waits for their answers; the sink's index counts them in the order they were added.
@@ -23,4 +25,12 @@ LUMIN_MUST_USE enum lumin_status statements_run(struct store *store, const struc
 
 LUMIN_MUST_USE enum lumin_status fence_add(const struct store *store, const struct partition_mark *marks, size_t count,
                                            struct arena *arena, struct statements *statements);
+
+// Loads.
+LUMIN_MUST_USE enum lumin_status users_read(const PGresult *rows, struct arena *arena, struct page_rows *ret_rows);
+LUMIN_MUST_USE enum lumin_status page_add(const struct page_wanted *page, struct arena *arena,
+                                          struct statements *statements);
+LUMIN_MUST_USE enum lumin_status page_read(const struct page_wanted *page, const PGresult *rows, struct arena *arena,
+                                           struct page_rows *ret_rows);
+
 LUMIN_MUST_USE enum lumin_status store_record(void *self, const struct record *record, struct arena *arena);

@@ -9,7 +9,7 @@
 #define TYPES(...)                                                                                                     \
   (const enum column_type[]){__VA_ARGS__}, sizeof((const enum column_type[]){__VA_ARGS__}) / sizeof(enum column_type)
 
-static struct params *params_begin(struct statements *statements, enum session_statement statement) {
+struct params *params_begin(struct statements *statements, enum session_statement statement) {
   if (statements->count == STATEMENTS_MAX) {
     return NULL;
   }
