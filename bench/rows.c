@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "lumin/base/clock.h"
+#include "lumin/infrastructure/postgres/users_table.h"
 #include "report.h"
 #include "rows.h"
 

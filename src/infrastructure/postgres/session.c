@@ -8,6 +8,7 @@
 
 #include "lumin/base/clock.h"
 #include "lumin/base/failpoint.h"
+#include "lumin/infrastructure/postgres/users_table.h"
 
 struct session {
   PGconn *connection;
