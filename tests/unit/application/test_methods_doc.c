@@ -1,16 +1,9 @@
 // SPDX-License-Identifier: MIT
 // docs/methods.md says what the catalog, the protos and events.def say. LUMIN_WRITE_DOCS=1 writes its tables anew.
-#include <criterion/criterion.h>
-#include <stdio.h>
-#include <stdlib.h>
-
+#include "doc_section.h"
 #include "lumin/application/catalog.h"
 #include "lumin/application/query.h"
 #include "lumin/user/v1/events.pb-c.h"
-
-#define PATH LUMIN_SOURCE_DIR "/docs/methods.md"
-#define BEGIN "<!-- tables: written by test_methods_doc -->\n"
-#define END "<!-- end of tables -->\n"
 
 static void fields_write(FILE *out, const ProtobufCMessageDescriptor *type) {
   for (unsigned i = 0; i < type->n_fields; i++)
@@ -53,47 +46,16 @@ static void events_write(FILE *out) {
   }
 }
 
-static char *tables_make(void) {
-  char *text = NULL;
-  size_t len = 0;
-  FILE *out = open_memstream(&text, &len);
-  cr_assert(out);
-  fputs(BEGIN "\n## Commands\n\n", out);
+static void tables_write(FILE *out) {
+  fputs("\n## Commands\n\n", out);
   methods_write(out, METHOD_COMMAND);
   fputs("\n## Queries\n\n", out);
   methods_write(out, METHOD_QUERY);
   fputs("\n## Events\n\n", out);
   events_write(out);
-  fputs("\n" END, out);
-  cr_assert_eq(fclose(out), 0);
-  return text;
-}
-
-static char *file_read(void) {
-  FILE *in = fopen(PATH, "r");
-  cr_assert(in, "there is no " PATH);
-  char *text = calloc(1, 1 << 20);
-  cr_assert(text);
-  size_t len = fread(text, 1, (1 << 20) - 1, in);
-  cr_assert_gt(len, 0);
-  (void)fclose(in);
-  return text;
+  fputs("\n", out);
 }
 
 Test(methods_doc, is_what_the_catalog_says) {
-  char *tables = tables_make(), *text = file_read();
-  char *begin = strstr(text, BEGIN), *end = strstr(text, END);
-  cr_assert(begin && end && begin < end);
-  end += sizeof END - 1;
-  bool same = (size_t)(end - begin) == strlen(tables) && memcmp(begin, tables, strlen(tables)) == 0;
-  if (!same && getenv("LUMIN_WRITE_DOCS")) {
-    FILE *out = fopen(PATH, "w");
-    cr_assert(out);
-    fprintf(out, "%.*s%s%s", (int)(begin - text), text, tables, end);
-    cr_assert_eq(fclose(out), 0);
-    same = true;
-  }
-  cr_expect(same, "docs/methods.md is out of date: LUMIN_WRITE_DOCS=1 build/debug/tests/test_methods_doc");
-  free(tables);
-  free(text);
+  doc_section_check(&(struct doc_section){LUMIN_SOURCE_DIR "/docs/methods.md", "test_methods_doc", tables_write});
 }
