@@ -184,6 +184,7 @@ static enum lumin_status version_check(const struct command *command, struct dec
   decision->refusal.field = SPAN_LITERAL("Lumin-Expected-Version");
   decision->refusal.allowed = SPAN_LITERAL("the user's current version");
   decision->refusal.current_version = decision->user.version;
+  decision->refusal.current_status = (int)decision->user.status;
   return LUMIN_VERSION_MISMATCH;
 }
 

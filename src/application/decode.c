@@ -125,7 +125,7 @@ static void headers_decode(const struct pipeline *pipeline, struct command *comm
   }
   if (headers->reply_to.len > 0 && !reply_to_is_allowed(pipeline, headers->reply_to)) {
     command_fault(command, false, "Lumin-Reply-To",
-                  "a subject below lumin.user.v1.reply, its tokens of letters, digits, _ and -",
+                  "a subject below the prefix and .reply, its tokens of letters, digits, _ and -",
                   "outcomes are not sent there");
   } else {
     command->reply_to = headers->reply_to;

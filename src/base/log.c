@@ -49,8 +49,12 @@ bool log_level_parse(struct span text, enum log_level *ret_level) {
   return false;
 }
 
+bool log_is_on(enum log_level level) {
+  return (unsigned)level >= atomic_load_explicit(&least_level, memory_order_relaxed) && (unsigned)level < LEVEL_COUNT;
+}
+
 void log_write(enum log_level level, const char *event, const struct log_field *fields, size_t count) {
-  if ((unsigned)level < atomic_load_explicit(&least_level, memory_order_relaxed) || (unsigned)level >= LEVEL_COUNT)
+  if (!log_is_on(level))
     return;
   int saved_errno = errno; // a caller may log before it looks
   struct line line;
@@ -77,6 +81,8 @@ static void add_time(struct line *line) {
 }
 
 static void add_field(struct line *line, const struct log_field *field) {
+  if (field->kind == LOG_FIELD_NONE)
+    return;
   add_whole(line, SPAN_LITERAL(" "));
   add_whole(line, span_from_text(field->key));
   add_whole(line, SPAN_LITERAL("="));

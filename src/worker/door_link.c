@@ -13,6 +13,10 @@ void door_connect(struct door *door) {
   if (door->link != NULL && !link_is_alive(door->link)) {
     link_lose(door);
   }
+  char complaint[LINK_COMPLAINT_MAX];
+  if (door->link != NULL && link_complaint(door->link, complaint)) {
+    log_error("nats_complains", log_string("thread", "door"), log_string("what", complaint));
+  }
   if (door->link == NULL && clock_monotonic_ns() >= door_retry_ns(door)) {
     link_try(door);
   }

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Answers. Their headers are built from what this service knows or has checked, never copied blindly; a body is never
 // empty, since clients take an empty one for no answer at all.
+#include "command_log.h"
 #include "door_internal.h"
 
 static void method_count(struct door *door, const struct caller *caller, const struct reply *reply);
+static void answer_report(const struct caller *caller, const struct reply *reply);
 static struct span line_of(struct span text, struct arena *arena);
 static void refusal_body(const struct caller *caller, const struct refusal *refusal, struct arena *arena,
                          struct reply *reply);
@@ -31,10 +33,25 @@ void reply_send(struct door *door, const struct caller *caller, const struct rep
   count = header_add(headers, count, "Nats-Service-Error", reply->error);
   count = header_add(headers, count, "traceparent", caller->traceparent);
   method_count(door, caller, reply); // first: who has the answer finds it counted
+  answer_report(caller, reply);
   if (!link_is_alive(door->link) ||
       link_publish_message(
           door->link, &(struct link_message){caller->reply, SPAN_EMPTY, reply->body, headers, count}) != LUMIN_OK) {
     atomic_fetch_add(&door->totals.lost, 1);
+  }
+}
+
+// Of a refusal its reason, which is a name of ours; the text behind it may be made of what was sent.
+static void answer_report(const struct caller *caller, const struct reply *reply) {
+  struct span rest = reply->error, reason = span_cut(&rest, ':');
+  struct command_mark mark;
+  if (log_is_on(LOG_DEBUG)) {
+    log_debug("request_answered", log_string("thread", "door"), log_command_id(&caller->command_id, &mark),
+              log_trace_id(caller->traceparent),
+              log_string("method", caller->method != NULL ? caller->method->name : "unknown"),
+              log_optional("outcome", reply->outcome), log_optional("code", reply->error_code),
+              log_optional("reason", reason),
+              log_number("microseconds", (clock_monotonic_ns() - caller->started_ns) / 1000));
   }
 }
 

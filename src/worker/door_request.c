@@ -37,7 +37,9 @@ void request_take(struct door *door, natsMsg *message) {
   request.caller.traceparent = trace_parent_is_valid(traceparent) ? traceparent : SPAN_EMPTY;
   struct refusal refusal = {0};
   if (request.caller.method == NULL) {
-    reply_refuse_reason(door, &request.caller, LUMIN_UNIMPLEMENTED, "there is no such method");
+    (void)refuse_field(&refusal, "subject", "a method of docs/methods.md behind rpc", "there is no such method");
+    refusal.reason = LUMIN_UNIMPLEMENTED;
+    reply_refuse(door, &request.caller, &refusal, door->scratch);
   } else if (request_check(door, &request, &refusal) != LUMIN_OK) {
     reply_refuse(door, &request.caller, &refusal, door->scratch);
   } else if (request.caller.method->kind == METHOD_COMMAND) {
@@ -71,7 +73,8 @@ static enum lumin_status request_check(struct door *door, struct request *reques
 static enum lumin_status headers_check(const struct request *request, struct refusal *ret_refusal) {
   return link_headers_are_readable(request->message)
              ? LUMIN_OK
-             : refuse(ret_refusal, LUMIN_INVALID_ARGUMENT, "the headers cannot be read");
+             : refuse_field(ret_refusal, "headers", "lines of a name, a colon and a value",
+                            "the headers cannot be read");
 }
 
 static enum lumin_status accept_check(struct request *request, struct refusal *ret_refusal) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // One batch on its way to the commit. Keeps guarantees 1 (OK means committed), 5 (a lost partition ends the batch) and
 // 10 (what the database will not take is cornered by halving, and only that command dies).
+#include "command_log.h"
 #include "lane_internal.h"
 #include "lumin/base/clock.h"
 
@@ -102,7 +103,9 @@ static enum lumin_status surprise_halve(struct attempt *attempt) {
   if (count == 1 && !used_up) {
     const struct inbound *message = commands[0].inbound;
     lane->poison = (struct poison){true, message->partition, {message->seq, message->ts_ns}};
-    log_error("command_poisoned", log_number("lane", lane->number), log_number("partition", message->partition),
+    struct command_mark mark;
+    log_error("command_poisoned", log_number("lane", lane->number), log_command_id(&commands[0].command_id, &mark),
+              log_trace_id(commands[0].traceparent), log_number("partition", message->partition),
               log_number("seq", (int64_t)message->seq),
               log_string("sqlstate", lane->store.session ? session_sqlstate(lane->store.session) : ""));
   }

@@ -161,8 +161,12 @@ enum lumin_status lane_reopen_session(struct lane *lane) {
 }
 
 void lane_keep_connected(struct lane *lane) {
+  char complaint[LINK_COMPLAINT_MAX];
   if (lane->link != NULL && !link_is_alive(lane->link)) {
     lane_disconnect(lane);
+  }
+  if (lane->link != NULL && link_complaint(lane->link, complaint)) {
+    log_error("nats_complains", log_number("lane", lane->number), log_string("what", complaint));
   }
   if (lane->link == NULL && clock_monotonic_ns() >= lane->link_retry_ns) {
     link_try(lane);

@@ -7,7 +7,8 @@
 //   lane_input.c       the reader's actions as JetStream requests, and messages as its input
 //   lane_batch.c       one batch, and every surprise on its way to the commit
 //   lane_outcome.c     outcomes to those who wait for them
-//   lane_relay.c       the relay's port: events and dead commands to their streams
+//   lane_relay.c       the relay's port: events to their stream
+//   lane_dead.c        dead commands to theirs
 //   lane_checkpoint.c  positions that move without a batch
 //   survey.c           at attach: what is on the event stream already
 // Handlers that run inside a turn of the loop only feed state machines and queues; nothing there asks the database,
@@ -196,6 +197,9 @@ void lane_publish_events(struct lane *lane, const struct batch *batch);
 void lane_refill_relay(struct lane *lane); // reads back from the tables what the relay has room for
 void lane_pub_ack(struct lane *lane, struct span token, struct span payload, int status);
 void lane_last_message(struct lane *lane, struct span token, struct span payload, int status);
+
+// lane_dead.c
+void lane_relay_dead(struct lane *lane, uint16_t number, int64_t now); // the partition's next one, where it is time
 void lane_dead_ack(struct lane *lane, struct span rest, struct span payload, int status);
 
 // lane_checkpoint.c

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Outcomes to whoever waits: core messages, best effort, after the commit (guarantee 1). They go to the subject of the
 // command's id and to an allowed Lumin-Reply-To, and nowhere else.
+#include "command_log.h"
 #include "lane_internal.h"
 
 static const char *outcome_name(enum outcome_status status) {
@@ -75,9 +76,26 @@ static enum lumin_status outcome_publish(struct lane *lane, const struct command
   return status;
 }
 
+// One line a command, for who follows one: never above debug, where input could flood the log.
+static void decided_report(const struct lane *lane, const struct command *commands, size_t count) {
+  for (size_t i = 0; log_is_on(LOG_DEBUG) && i < count; i++) {
+    const struct command *command = &commands[i];
+    const struct outcome *outcome = &command->outcome;
+    enum lumin_status reason = outcome->refusal.reason;
+    struct command_mark mark;
+    log_debug("command_decided", log_number("lane", lane->number), log_command_id(&command->command_id, &mark),
+              log_trace_id(command->traceparent), log_text("method", command->method_token),
+              log_number("partition", command->inbound->partition), log_number("seq", (int64_t)command->inbound->seq),
+              log_string("outcome", outcome_name(outcome->status)),
+              log_optional("reason", span_from_text(reason == LUMIN_OK ? "" : status_name(reason))),
+              log_number("version", (int64_t)outcome->version));
+  }
+}
+
 // One line a batch, however many there are: input must not flood the log.
 static void dead_report(const struct lane *lane, const struct command *commands, size_t count) {
   const struct command *first = NULL, *misplaced = NULL;
+  struct command_mark mark;
   int64_t dead = 0;
   for (size_t i = 0; i < count; i++) {
     if (commands[i].outcome.status == OUTCOME_DEAD && !commands[i].unrecorded) {
@@ -88,12 +106,14 @@ static void dead_report(const struct lane *lane, const struct command *commands,
   }
   if (first != NULL) {
     log_warn("commands_dead", log_number("lane", lane->number), log_number("count", dead),
+             log_command_id(&first->command_id, &mark), log_trace_id(first->traceparent),
              log_number("partition", first->inbound->partition), log_number("seq", (int64_t)first->inbound->seq),
              log_string("reason", status_name(first->outcome.refusal.reason)),
              log_text("what", first->outcome.refusal.message));
   }
   if (misplaced != NULL) {
-    log_error("wrong_partition", log_number("partition", misplaced->inbound->partition),
+    log_error("wrong_partition", log_command_id(&misplaced->command_id, &mark), log_trace_id(misplaced->traceparent),
+              log_number("partition", misplaced->inbound->partition),
               log_number("seq", (int64_t)misplaced->inbound->seq),
               log_string("what", "somebody publishes past the partition mapping; the command is dead"));
   }
@@ -103,6 +123,7 @@ void lane_publish_outcomes(struct lane *lane, const struct batch *batch) {
   size_t count = 0;
   const struct command *commands = batch_commands(batch, &count);
   enum lumin_status status = LUMIN_OK;
+  decided_report(lane, commands, count);
   dead_report(lane, commands, count);
   for (size_t i = 0; i < count && lane->link != NULL && status != LUMIN_CONNECTION_LOST; i++) {
     status = outcome_publish(lane, &commands[i]);

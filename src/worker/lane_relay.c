@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The relay's port: committed events as CloudEvents in binary mode on the event stream, and dead commands on theirs.
+// The relay's port: committed events as CloudEvents in binary mode on the event stream.
 // Keeps guarantee 8 with relay.c, which decides what is sent when. Fresh events come from memory, right after their
 // commit; all others are read back from the tables, which are the outbox.
 #include <stdlib.h>
@@ -9,8 +9,6 @@
 #include "lumin/base/failpoint.h"
 
 #define REFILL_ROWS 512
-#define DEAD_HEADERS_ROOM 4096
-#define DEAD_ACK_TIMEOUT (5 * NS_PER_SECOND)
 
 // An event on its way, in one block; texts stand behind the struct, each with a NUL.
 struct outgoing {
@@ -271,64 +269,6 @@ static void events_refill(struct lane *lane, uint16_t number) {
   partition->behind = relay_pushed(lane->relay, number) < lane->truths[number].event_position;
 }
 
-static void dead_send_next(struct lane *lane, uint16_t number, int64_t now) {
-  struct partition *partition = &lane->partitions[number];
-  struct stored_deads next = {0};
-  struct rows_after after = {number, lane->truths[number].dead_relayed, 1};
-  arena_reset(lane->scratch);
-  if (store_dead_after(&lane->store, &after, lane->scratch, &next) != LUMIN_OK || next.count == 0 ||
-      lane->link == NULL) {
-    return;
-  }
-  const struct stored_dead *dead = &next.rows[0];
-  struct arena *arena = lane->scratch;
-  char command_id[UUID_TEXT_LEN + 1];
-  uuid_format(&dead->command_id, command_id);
-  struct span subject = arena_printf(arena, "%.*s.dead.%.*s.%.*s", SPAN_ARGS(worker_prefix(lane->worker)),
-                                     SPAN_ARGS(dead->method), SPAN_ARGS(dead->user_token));
-  struct link_header headers[] = {
-      {"Nats-Msg-Id", arena_printf(arena, "dead:%u:%llu", (unsigned)number, (unsigned long long)dead->dead_position)},
-      {"Lumin-Command-Id", arena_printf(arena, "%s", command_id)},
-      {"Lumin-Dead-Reason", dead->reason},
-      {"Lumin-Dead-Partition", arena_printf(arena, "%u", (unsigned)number)},
-      {"Lumin-Dead-Position", arena_printf(arena, "%llu", (unsigned long long)dead->dead_position)},
-      {"Lumin-Stream-Sequence", arena_printf(arena, "%llu", (unsigned long long)dead->stream_seq)},
-      {"Lumin-Dead-Payload", SPAN_LITERAL("omitted")},
-  };
-  struct span reply =
-      lane_inbox_subject(lane, arena, "d.%u.%llu", (unsigned)number, (unsigned long long)dead->dead_position);
-  size_t header_count = sizeof headers / sizeof headers[0];
-  struct span payload = dead->payload;
-  if ((int64_t)payload.len + DEAD_HEADERS_ROOM > link_max_payload(lane->link)) {
-    payload = SPAN_EMPTY; // it came with fewer headers than it leaves with; the row has it
-  } else {
-    header_count--; // without the last one
-  }
-  if (subject.data != NULL && reply.data != NULL && headers_are_whole(headers, header_count) &&
-      link_publish_message(lane->link, &(struct link_message){subject, reply, payload, headers, header_count}) ==
-          LUMIN_OK) {
-    partition->dead_sent = true;
-    partition->dead_deadline_ns = now + DEAD_ACK_TIMEOUT;
-  }
-}
-
-void lane_dead_ack(struct lane *lane, struct span rest, struct span payload, int status) {
-  uint64_t number = 0, position = 0;
-  struct js_pub_ack ack;
-  struct js_error error = {0};
-  if (!span_to_u64(span_cut(&rest, '.'), &number) || number >= lane->partition_count || !span_to_u64(rest, &position) ||
-      status != 0 || js_pub_ack_parse(payload, lane->turn, &ack, &error) != LUMIN_OK || error.code != 0) {
-    return; // sent again after its time
-  }
-  struct partition *partition = &lane->partitions[number];
-  struct partition_truth *truth = &lane->truths[number];
-  if (partition->state == PARTITION_OPEN && position == truth->dead_relayed + 1) {
-    truth->dead_relayed = position;
-    partition->dirty = true;
-    partition->dead_sent = false;
-  }
-}
-
 void lane_refill_relay(struct lane *lane) {
   int64_t now = clock_monotonic_ns();
   for (uint32_t i = 0; i < lane->owned_count; i++) {
@@ -343,8 +283,6 @@ void lane_refill_relay(struct lane *lane) {
     if (partition->behind && relay_held(lane->relay) < lane->worker->config->relay_entries / 2) {
       events_refill(lane, number);
     }
-    if (truth->dead_position > truth->dead_relayed && (!partition->dead_sent || now > partition->dead_deadline_ns)) {
-      dead_send_next(lane, number, now);
-    }
+    lane_relay_dead(lane, number, now);
   }
 }

@@ -9,13 +9,15 @@ enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
 
 struct log_field {
   const char *key;
-  enum { LOG_FIELD_TEXT, LOG_FIELD_NUMBER } kind;
+  enum { LOG_FIELD_TEXT, LOG_FIELD_NUMBER, LOG_FIELD_NONE } kind; // NONE: left out
   struct span text;
   int64_t number;
 };
 
 // Lines below `level` are dropped. Safe to call from any thread; INFO until called.
 void log_set_level(enum log_level level);
+// Whether lines of this level are written; for who would have to prepare much for one.
+bool log_is_on(enum log_level level);
 // "debug", "info", "warn" or "error"; false for anything else.
 bool log_level_parse(struct span text, enum log_level *ret_level);
 
@@ -28,6 +30,10 @@ static inline struct log_field log_text(const char *key, struct span text) {
 }
 static inline struct log_field log_string(const char *key, const char *text) {
   return log_text(key, span_from_text(text));
+}
+// `text`, or no field at all where it is empty.
+static inline struct log_field log_optional(const char *key, struct span text) {
+  return (struct log_field){.key = key, .kind = text.len > 0 ? LOG_FIELD_TEXT : LOG_FIELD_NONE, .text = text};
 }
 static inline struct log_field log_number(const char *key, int64_t number) {
   return (struct log_field){.key = key, .kind = LOG_FIELD_NUMBER, .number = number};

@@ -13,6 +13,7 @@ struct wire {
   struct refusal *refusal;
   unsigned *fields_left;
   unsigned depth;
+  const char *outer; // the request's field that leads here; NULL in the request itself
 };
 
 static enum lumin_status wire_message(struct wire wire, const ProtobufCMessageDescriptor *type);
@@ -23,7 +24,7 @@ enum lumin_status wire_check(const ProtobufCMessageDescriptor *type, struct span
 
 enum lumin_status wire_check_fields(const ProtobufCMessageDescriptor *type, struct span bytes, unsigned fields_most,
                                     struct refusal *ret_refusal) {
-  struct wire wire = {bytes, ret_refusal, &fields_most, 0};
+  struct wire wire = {bytes, ret_refusal, &fields_most, 0, NULL};
   return wire_message(wire, type);
 }
 
@@ -73,12 +74,14 @@ static enum lumin_status wire_delimited(struct wire *wire, const ProtobufCFieldD
     return LUMIN_OK;
   }
   if (field->type == PROTOBUF_C_TYPE_STRING) {
-    return text_is_sound(bytes) ? LUMIN_OK
-                                : refuse_field(wire->refusal, field->name, "UTF-8 text without NUL bytes",
-                                               "the text is not UTF-8 or holds a NUL byte");
+    return text_is_sound(bytes)
+               ? LUMIN_OK
+               : refuse_field(wire->refusal, wire->outer != NULL ? wire->outer : field->name,
+                              "UTF-8 text without NUL bytes", "the text is not UTF-8 or holds a NUL byte");
   }
   if (field->type == PROTOBUF_C_TYPE_MESSAGE) {
-    struct wire inner = {bytes, wire->refusal, wire->fields_left, wire->depth + 1};
+    const char *outer = wire->outer != NULL ? wire->outer : field->name;
+    struct wire inner = {bytes, wire->refusal, wire->fields_left, wire->depth + 1, outer};
     return wire_message(inner, field->descriptor);
   }
   return LUMIN_OK; // packed numbers: protobuf-c checks them

@@ -19,6 +19,8 @@ struct link {
   size_t subscription_count;
   char inbox[128];
   size_t inbox_len;
+  char complaint[256]; // the last one told
+  int64_t complaint_ns;
 };
 
 static void link_ready(void *self, uint32_t events) {
@@ -97,6 +99,14 @@ static natsStatus options_servers(natsOptions *options, const char *urls) {
   return status;
 }
 
+// nats.c would print it, on a thread of its own; link_complaint tells it instead.
+static void ignore_error(natsConnection *connection, natsSubscription *subscription, natsStatus status, void *closure) {
+  (void)connection;
+  (void)subscription;
+  (void)status;
+  (void)closure;
+}
+
 static natsStatus options_fill(natsOptions *options, const struct link_options *wanted, struct link *link) {
   natsStatus status = options_servers(options, wanted->url);
   if (status == NATS_OK) {
@@ -119,6 +129,9 @@ static natsStatus options_fill(natsOptions *options, const struct link_options *
   }
   if (status == NATS_OK) {
     status = natsOptions_SetSendAsap(options, true);
+  }
+  if (status == NATS_OK) {
+    status = natsOptions_SetErrorHandler(options, ignore_error, NULL);
   }
   if (status == NATS_OK) {
     status = natsOptions_SetEventLoop(options, link, loop_attach, loop_read, loop_write, loop_detach);
@@ -184,6 +197,32 @@ void link_close(struct link *link) {
   natsConnection_Destroy(link->connection);
   free(link->subscriptions);
   free(link);
+}
+
+// How much of a complaint others have no say in: up to the subject in quotes, and of that JetStream's and NATS' own
+// words ("$JS.API.STREAM.INFO"), or the first token, which names a role's inboxes or this service.
+static size_t complaint_shown(struct span text) {
+  const char *quote = memchr(text.data, '"', text.len);
+  size_t len = quote != NULL ? (size_t)(quote - text.data) + 1 : text.len;
+  bool own = len < text.len && text.data[len] == '$';
+  for (int tokens = own ? 4 : 1; quote != NULL && len < text.len && tokens > 0; len++) {
+    tokens -= text.data[len] == '.';
+  }
+  return len;
+}
+
+bool link_complaint(struct link *link, char ret_text[LINK_COMPLAINT_MAX]) {
+  const char *text = NULL;
+  natsStatus status = natsConnection_GetLastError(link->connection, &text);
+  int64_t now = clock_monotonic_ns();
+  if (status == NATS_OK || text == NULL || now < link->complaint_ns || strcmp(text, link->complaint) == 0) {
+    return false;
+  }
+  (void)snprintf(link->complaint, sizeof link->complaint, "%s", text);
+  link->complaint_ns = now + NS_PER_SECOND;
+  struct span told = span_from_text(link->complaint);
+  (void)snprintf(ret_text, LINK_COMPLAINT_MAX, "%.*s...", (int)complaint_shown(told), told.data);
+  return true;
 }
 
 bool link_is_alive(const struct link *link) { return link != NULL && !natsConnection_IsClosed(link->connection); }

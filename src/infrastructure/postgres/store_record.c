@@ -183,7 +183,7 @@ static struct span dead_headers(const struct command *command, struct arena *are
                {"Content-Type", headers->content_type},
                {"traceparent", headers->traceparent},
                {"tracestate", headers->tracestate}};
-  struct span all = SPAN_LITERAL("");
+  struct span all = headers->unreadable ? SPAN_LITERAL("Lumin-Dead-Headers: unreadable\r\n") : SPAN_LITERAL("");
   for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
     if (lines[i].value.len > 0) {
       all = arena_printf(arena, "%.*s%s: %.*s\r\n", SPAN_ARGS(all), lines[i].name, SPAN_ARGS(lines[i].value));

@@ -47,7 +47,7 @@ Test(errors_doc, every_refusal_says_what_it_means_and_what_to_do) {
   }
   cr_assert_eq(refusals, 14);
   cr_assert_str_eq(status_meaning((enum lumin_status)99), "");
-  cr_assert_str_eq(status_advice((enum lumin_status)-1), "");
+  cr_assert_str_eq(status_advice((enum lumin_status) - 1), "");
 }
 
 Test(errors_doc, the_wire_has_the_same_reasons) {

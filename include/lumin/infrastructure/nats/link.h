@@ -27,6 +27,12 @@ void link_close(struct link *link); // NULL is fine; its subscriptions die with 
 bool link_is_alive(const struct link *link);
 natsConnection *link_connection(struct link *link);
 
+// What the server has complained of since the last call ("Permissions Violation for Publish to lumin.user.v1.dead..."):
+// a subject that the link may not use, mostly. Others choose tokens of subjects, so that only a beginning which is
+// known is shown. At most one a second; false where there is none.
+#define LINK_COMPLAINT_MAX 160
+bool link_complaint(struct link *link, char ret_text[LINK_COMPLAINT_MAX]);
+
 // "<inbox prefix>.<token>": unguessable, this link's own.
 struct span link_inbox(const struct link *link);
 // The server's payload limit in bytes, and its version ("2.9.10").
