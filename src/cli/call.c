@@ -5,13 +5,11 @@
 
 #include <inttypes.h>
 
-#include "client.h"
 #include "data.h"
 #include "fields.h"
 #include "lumin/application/tokens.h"
 #include "lumin/base/clock.h"
-#include "lumin/infrastructure/nats/js.h"
-#include "reply.h"
+#include "order.h"
 #include "rows.h"
 
 enum { HEADERS_MAX = 8, ANSWER_LIMIT = 8 << 20, ACTOR_LIMIT = 256 };
@@ -45,11 +43,12 @@ static enum exit_code short_of_memory(void) {
 }
 
 enum exit_code call_run(const struct invocation *invocation, struct arena *arena) {
-  struct call call = {.invocation = invocation,
-                      .method = invocation->method,
-                      .request = invocation->request,
-                      .arena = arena,
-                      .reader = {codec_create(ANSWER_LIMIT), arena, invocation->flags[OPTION_json] != NULL}};
+  struct call call = {
+      .invocation = invocation,
+      .method = invocation->method,
+      .request = invocation->request,
+      .arena = arena,
+      .reader = {codec_create(ANSWER_LIMIT), arena, invocation->flags[OPTION_json] != NULL, output_is_terminal()}};
   enum exit_code code = call.reader.codec == NULL ? short_of_memory() : call_prepare(&call);
   if (code == EXIT_FINE) {
     code = call_open(&call);
@@ -62,7 +61,7 @@ static enum exit_code call_open(struct call *call) {
   natsStatus status = client_open(&call->settings, &call->client);
   if (status != NATS_OK) {
     client_report_open(status, &call->settings, call->arena);
-    return EXIT_NO_ANSWER;
+    return EXIT_NOT_DONE;
   }
   enum exit_code code = call_connected(call);
   if (code != EXIT_FINE && call->command_id != NULL) {
@@ -233,30 +232,21 @@ static int64_t wait_wanted_ns(const struct call *call) {
   return *(uint32_t *)(void *)((char *)call->request + field->offset) * NS_PER_MS;
 }
 
-// What is left to do for a command that nobody has answered for.
-static void report_doubt(const struct call *call) {
-  if (call->command_id != NULL) {
-    report("in doubt",
-           "the command may have been applied: ask `luminctl command-outcome --command-id %s`, or run this again with "
-           "--command-id %s, which applies it once at most",
-           call->command_id, call->command_id);
-  }
-}
-
 static enum exit_code no_answer(struct call *call, enum answer answer, const char *subject) {
+  enum exit_code code = client_exit_code(answer);
   client_report(call->client, answer, subject, &call->settings);
-  if (answer == ANSWER_LATE || answer == ANSWER_LOST) {
-    report_doubt(call);
+  if (code == EXIT_NO_ANSWER && call->command_id != NULL) {
+    report_doubt(call->command_id);
   }
-  return EXIT_NO_ANSWER;
+  return code;
 }
 
 static enum exit_code answer_write(struct call *call, natsMsg *message) {
   struct span error_code = client_header_get(message, "Nats-Service-Error-Code");
   struct span error_text = client_header_get(message, "Nats-Service-Error");
   enum exit_code code = reply_write(&call->reader, call->method, error_code, error_text, client_payload(message));
-  if (code == EXIT_NO_ANSWER) {
-    report_doubt(call);
+  if (code == EXIT_NO_ANSWER && call->command_id != NULL) {
+    report_doubt(call->command_id);
   }
   return code;
 }
@@ -301,56 +291,14 @@ static enum exit_code ack_write(struct call *call, const struct js_pub_ack *ack)
   return EXIT_FINE;
 }
 
-// The stream's answer: the command is on it, or was refused and is not.
-static enum exit_code ack_read(struct call *call, struct span body, struct js_pub_ack *ret_ack) {
-  struct js_error error = {0};
-  if (js_pub_ack_parse(body, call->arena, ret_ack, &error) != LUMIN_OK) {
-    report("error", "the answer of the command stream cannot be read (%zu bytes)", body.len);
-    return EXIT_NO_ANSWER;
-  }
-  if (error.code != 0) {
-    report("error", "the command stream did not take it (%d): %.*s", error.code, SPAN_ARGS(error.description));
-    return EXIT_REFUSED;
-  }
-  return EXIT_FINE;
-}
-
-static enum exit_code outcome_await(struct call *call, const char *subject) {
-  natsMsg *outcome = NULL;
-  int64_t until_ns = clock_monotonic_ns() + call->settings.timeout_ns;
-  enum answer answer = client_next(call->client, CLIENT_SUBJECT, until_ns, &outcome);
-  if (answer != ANSWER_HERE) {
-    client_report(call->client, answer, subject, &call->settings);
-    report("in doubt",
-           "the command is on the stream and will be decided: ask `luminctl command-outcome --command-id %s`",
-           call->command_id);
-    return EXIT_NO_ANSWER;
-  }
-  enum exit_code code = answer_write(call, outcome);
-  natsMsg_Destroy(outcome);
-  return code;
-}
-
 static enum exit_code call_publish(struct call *call, const struct client_message *message) {
-  natsMsg *answered = NULL;
   struct js_pub_ack ack = {0};
-  struct span outcome = arena_printf(call->arena, "%s.outcome.%s", call->settings.prefix, call->command_id);
-  if (outcome.data == NULL) {
-    return short_of_memory();
-  }
-  // Before it is sent, since the outcome is published once.
-  enum answer answer = is_waited_for(call) ? client_subscribe(call->client, outcome.data) : ANSWER_HERE;
-  if (answer == ANSWER_HERE) {
-    int64_t until_ns = clock_monotonic_ns() + call->settings.timeout_ns;
-    answer = client_request(call->client, message, until_ns, &answered);
-  }
-  if (answer != ANSWER_HERE) {
-    return no_answer(call, answer, message->subject);
-  }
-  enum exit_code code = ack_read(call, client_payload(answered), &ack);
-  natsMsg_Destroy(answered);
-  if (code != EXIT_FINE) {
-    return code;
-  }
-  return is_waited_for(call) ? outcome_await(call, outcome.data) : ack_write(call, &ack);
+  const struct order order = {.client = call->client,
+                              .settings = &call->settings,
+                              .reader = &call->reader,
+                              .command_id = call->command_id,
+                              .message = *message,
+                              .wait = is_waited_for(call)};
+  enum exit_code code = order_publish(&order, &ack);
+  return code == EXIT_FINE && !order.wait ? ack_write(call, &ack) : code;
 }

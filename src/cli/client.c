@@ -270,6 +270,12 @@ void client_report(struct client *client, enum answer answer, const char *subjec
   }
 }
 
+enum exit_code client_exit_code(enum answer answer) {
+  return answer == ANSWER_HERE                            ? EXIT_FINE
+         : answer == ANSWER_LATE || answer == ANSWER_LOST ? EXIT_NO_ANSWER
+                                                          : EXIT_NOT_DONE;
+}
+
 struct span client_header_get(natsMsg *message, const char *name) {
   const char *value = NULL;
   return natsMsgHeader_Get(message, name, &value) == NATS_OK ? span_from_text(value) : SPAN_EMPTY;

@@ -57,6 +57,9 @@ const char *client_status_text(natsStatus status);
 void client_report_open(natsStatus status, const struct settings *settings, struct arena *arena);
 void client_report(struct client *client, enum answer answer, const char *subject, const struct settings *settings);
 
+// How the program ends for want of an answer. Without one that was waited for nobody knows what was done.
+enum exit_code client_exit_code(enum answer answer);
+
 // A header's value, or empty; the message's status, or 0; valid as long as the message.
 struct span client_header_get(natsMsg *message, const char *name);
 int client_status_get(natsMsg *message);

@@ -17,6 +17,7 @@ void help_write(FILE *out) {
         "  luminctl change-email --user-id " EXAMPLE_USER " --email ada@example.org\n"
         "  luminctl create --json --data '{\"firstName\": \"Ada\", \"email\": \"ada@example.com\"}'\n"
         "  luminctl events --user-id " EXAMPLE_USER "\n"
+        "  luminctl dead list\n"
         "  luminctl help change-email\n"
         "\n"
         "Commands:\n",
@@ -26,35 +27,43 @@ void help_write(FILE *out) {
   methods_write(out, METHOD_QUERY);
   fputs("\n"
         "Also:\n"
-        "  events             the event stream, one line an event\n"
-        "  help METHOD        a method, its fields and an example\n"
-        "  version            luminctl's version\n"
+        "  events                   the event stream, one line an event\n"
+        "  dead                     commands that could not be applied: list, show, replay, drop\n"
+        "  help WORD                a method, events or dead: its options, with examples\n"
+        "  version                  luminctl's version\n"
         "\n"
         "Options of every method; the variable counts where the flag is not given:\n",
         out);
   options_write(out, SCOPE_NONE);
   fputs(
       "\n"
-      "Roles: where a deployment gives each role a user of its own, commands with --async connect as\n"
-      "NATS_COMMANDS_USER and NATS_COMMANDS_PASSWORD, and events as NATS_EVENTS_USER and NATS_EVENTS_PASSWORD, where\n"
-      "these are set and neither --user nor --creds is given. The inbox prefix follows the user: _INBOX_lumin_<user>\n"
-      "for gateway, command_publisher, event_consumer and operator.\n"
+      "Roles: where a deployment gives each role a user of its own, each way connects as its own, where its variables\n"
+      "are set and neither --user nor --creds is given:\n"
       "\n"
-      "A command without --command-id gets a fresh one, which is printed. When no answer comes, ask what became of "
-      "it,\n"
-      "or send it again with the same id, which applies it once at most:\n"
+      "  commands with --async    NATS_COMMANDS_USER, NATS_COMMANDS_PASSWORD    (role command_publisher)\n"
+      "  events                   NATS_EVENTS_USER, NATS_EVENTS_PASSWORD        (role event_consumer)\n"
+      "  dead                     NATS_OPERATOR_USER, NATS_OPERATOR_PASSWORD    (role operator)\n"
+      "\n"
+      "The inbox prefix follows the user: _INBOX_lumin_<user> for these and for gateway.\n"
+      "\n"
+      "A command without --command-id gets a fresh one, which is printed. When no answer comes, ask what became of\n"
+      "it, or send it again with the same id, which applies it once at most:\n"
       "\n"
       "  luminctl command-outcome --command-id " EXAMPLE_USER "\n"
       "\n"
-      "What comes out: `name  value` lines, what is empty left out; control characters as escapes. Errors go to\n"
-      "standard error. With --json: one line of JSON with every field, an Outcome, an Error or the query's own "
-      "message.\n"
+      "What comes out: `name  value` lines, what is empty left out; tables on a terminal, lines for other programs\n"
+      "elsewhere; control characters as escapes. Errors go to standard error, with what to do about them. With\n"
+      "--json: one line of JSON with every field, an Outcome, an Error or the query's own message.\n"
       "\n"
       "Exit codes:\n"
       "  0  done\n"
-      "  1  the service answered and refused\n"
+      "  1  refused: the service answered, and does not do this; docs/errors.md has every reason\n"
       "  2  the command line is wrong; nothing was sent\n"
-      "  3  no connection, no answer in time (a command may have been applied: see above), or the output failed\n",
+      "  3  in doubt: no answer in time, none that can be read, or none that can be written down. A command may have\n"
+      "     been applied: ask command-outcome, or send it again with the same id\n"
+      "  4  certainly not done: no connection, no right, nobody listens, UNAVAILABLE or RESOURCE_EXHAUSTED. Send it\n"
+      "     again once that is mended\n"
+      "  5  the service could not do it, and keeps the command for an operator: see luminctl dead\n",
       out);
 }
 
@@ -142,21 +151,91 @@ void help_write_method(FILE *out, const struct method *method, struct arena *are
 void help_write_events(FILE *out) {
   fputs("events: the event stream, one line an event\n"
         "\n"
-        "  luminctl events\n"
+        "  luminctl events --last 20\n"
         "  luminctl events --user-id " EXAMPLE_USER "\n"
-        "  luminctl events --event email-changed --from 1000 --count 10\n"
-        "  luminctl events --from new --follow\n"
+        "  luminctl events --event email-changed --since 2h\n"
+        "  luminctl events --since 2026-11-21T22:00:00Z --limit 10\n"
+        "  luminctl events --since new --follow --json | jq .data\n"
         "\n"
         "A line holds the stream's sequence, time, event, user id, the user's version, and the event's fields:\n"
         "\n"
         "  17  2026-11-21T22:20:14.123Z  email_changed     " EXAMPLE_USER "  v2  email=ada@example.org\n"
         "\n"
-        "It ends at the end of the stream; with --follow it waits for more, and goes on where it was after the\n"
-        "connection was lost.\n"
+        "With --json a line is a CloudEvent in its JSON form, its body under data. --since goes by the time at which\n"
+        "the stream took the event. It ends at the end of the stream; with --follow it waits for more, and goes on\n"
+        "where it was after the connection was lost.\n"
         "\n"
         "Options, besides those of luminctl --help:\n",
         out);
   options_write(out, SCOPE_EVENTS);
+}
+
+// What each word of dead says of itself.
+static const struct {
+  const char *text;
+  enum option_scope scope;
+} dead_helps[] = {
+    [DEAD_NONE] =
+        {"dead: commands that could not be applied, on the stream LUMIN_USER_DEAD\n"
+         "\n"
+         "  luminctl dead list                what there is, with the reason\n"
+         "  luminctl dead show 7              everything about one, its payload as JSON\n"
+         "  luminctl dead replay 7            send it again as it was, and say how it ended\n"
+         "  luminctl dead drop 7              take it off the stream, once it was replayed\n"
+         "\n"
+         "A command dies where it cannot be decoded, names no method of this version, was published past the\n"
+         "partition mapping, or failed inside the service. It changed nothing. Mend the cause, replay it: it\n"
+         "keeps its command id, and the new outcome takes the place of DEAD.\n"
+         "\n"
+         "This is the operator's: NATS_OPERATOR_USER and NATS_OPERATOR_PASSWORD, or --user and --password.\n",
+         SCOPE_NONE},
+    [DEAD_LIST] = {"dead list: dead commands, one line each\n"
+                   "\n"
+                   "  luminctl dead list\n"
+                   "  luminctl dead list --since 1d --method change-email\n"
+                   "  luminctl dead list --json | jq -r .sequence\n"
+                   "\n"
+                   "A line holds the sequence, the time, method, user id, reason, and what was wrong:\n"
+                   "\n"
+                   "  7  2026-11-21T22:20:14.123Z  change_email  " EXAMPLE_USER
+                   "  INVALID_ARGUMENT  payload: the ...\n",
+                   SCOPE_DEAD_LIST},
+    [DEAD_SHOW] =
+        {"dead show SEQUENCE...: everything about dead commands\n"
+         "\n"
+         "  luminctl dead show 7\n"
+         "  luminctl dead show 7 --json | jq .payload\n"
+         "\n"
+         "Its headers, its payload as JSON where it can be decoded, else in base64 with what is wrong with it,\n"
+         "and the outcome that the command has now.\n",
+         SCOPE_DEAD_SHOW},
+    [DEAD_REPLAY] =
+        {"dead replay SEQUENCE...: sends dead commands again as they were, and says how each ended\n"
+         "\n"
+         "  luminctl dead replay 7\n"
+         "  luminctl dead list | cut -d ' ' -f 1 | xargs luminctl dead replay\n"
+         "\n"
+         "Payload, headers and command id are those of the first time; the subject is the unmapped one, so\n"
+         "that the server finds the partition. One that was decided since changes nothing again. One that\n"
+         "dies again comes to the end of the list. It ends with 0 where all were applied, else as the first\n"
+         "that was not: 1 refused, 3 no outcome in time, 4 not sent, 5 dead again.\n",
+         SCOPE_DEAD_REPLAY},
+    [DEAD_DROP] = {"dead drop SEQUENCE...: takes dead commands off the stream\n"
+                   "\n"
+                   "  luminctl dead drop 7\n"
+                   "  luminctl dead drop 8 9 --yes\n"
+                   "\n"
+                   "Only where the command has another outcome by now; --yes drops it all the same. Its bytes are\n"
+                   "overwritten; its row in the database's lumin.dead_commands stays.\n",
+                   SCOPE_DEAD_DROP},
+};
+
+void help_write_dead(FILE *out, enum dead_action action) {
+  fputs(dead_helps[action].text, out);
+  if (dead_helps[action].scope != SCOPE_NONE) {
+    fputs("\nOptions, besides those of luminctl --help:\n", out);
+    options_write(out, dead_helps[action].scope);
+  }
 }
 
 // Those of this scope; what every scope has is shown for SCOPE_NONE alone.

@@ -3,6 +3,7 @@
 #include <nats/nats.h>
 
 #include "call.h"
+#include "dead.h"
 #include "events.h"
 #include "help.h"
 
@@ -32,10 +33,17 @@ static enum exit_code help(const struct invocation *invocation, struct arena *ar
     help_write_method(stdout, invocation->method, arena);
   } else if (invocation->verb == VERB_EVENTS) {
     help_write_events(stdout);
+  } else if (invocation->verb == VERB_DEAD) {
+    help_write_dead(stdout, invocation->dead);
   } else {
     help_write(stdout);
   }
   return EXIT_FINE;
+}
+
+static enum exit_code usage_of_dead(void) {
+  help_write_dead(stderr, DEAD_NONE);
+  return EXIT_USAGE;
 }
 
 static enum exit_code run(const struct invocation *invocation, struct arena *arena) {
@@ -47,6 +55,8 @@ static enum exit_code run(const struct invocation *invocation, struct arena *are
     return call_run(invocation, arena);
   case VERB_EVENTS:
     return events_run(invocation, arena);
+  case VERB_DEAD:
+    return invocation->dead == DEAD_NONE ? usage_of_dead() : dead_run(invocation, arena);
   case VERB_VERSION:
     printf("luminctl %s\n", LUMIN_VERSION);
     return EXIT_FINE;

@@ -16,8 +16,18 @@ const struct option option_table[OPTION_COUNT] = {
 static const struct {
   const char *name;
   enum verb verb;
-} own_verbs[] = {{"events", VERB_EVENTS}, {"help", VERB_HELP}, {"version", VERB_VERSION}};
+} own_verbs[] = {{"events", VERB_EVENTS}, {"dead", VERB_DEAD}, {"help", VERB_HELP}, {"version", VERB_VERSION}};
 enum { OWN_VERB_COUNT = sizeof own_verbs / sizeof own_verbs[0] };
+
+static const struct {
+  const char *name;
+  enum option_scope scope;
+} dead_actions[] = {[DEAD_NONE] = {"", SCOPE_NONE},
+                    [DEAD_LIST] = {"list", SCOPE_DEAD_LIST},
+                    [DEAD_SHOW] = {"show", SCOPE_DEAD_SHOW},
+                    [DEAD_REPLAY] = {"replay", SCOPE_DEAD_REPLAY},
+                    [DEAD_DROP] = {"drop", SCOPE_DEAD_DROP}};
+enum { DEAD_ACTION_COUNT = sizeof dead_actions / sizeof dead_actions[0] };
 
 struct parser {
   int argc;
@@ -62,7 +72,7 @@ enum option_scope invocation_scope(const struct invocation *invocation) {
   if (invocation->method != NULL) {
     return invocation->method->kind == METHOD_COMMAND ? SCOPE_COMMAND : SCOPE_QUERY;
   }
-  return invocation->verb == VERB_EVENTS ? SCOPE_EVENTS : SCOPE_NONE;
+  return invocation->verb == VERB_EVENTS ? SCOPE_EVENTS : dead_actions[invocation->dead].scope;
 }
 
 bool duration_parse(struct span text, int64_t *ret_ns) {
@@ -122,9 +132,49 @@ static enum exit_code take_method(struct parser *parser, const struct method *me
   return EXIT_FINE;
 }
 
+static enum exit_code take_dead_action(struct invocation *invocation, struct span word) {
+  const char *names[DEAD_ACTION_COUNT - 1];
+  for (size_t i = 1; i < DEAD_ACTION_COUNT; i++) {
+    names[i - 1] = dead_actions[i].name;
+    if (name_equal(word, dead_actions[i].name)) {
+      invocation->dead = (enum dead_action)i;
+      return EXIT_FINE;
+    }
+  }
+  name_refuse("word of dead", "", word, &(struct name_list){names, DEAD_ACTION_COUNT - 1});
+  return EXIT_USAGE;
+}
+
+// "dead", then what to do, then which.
+static enum exit_code take_dead_word(struct parser *parser, struct span word) {
+  struct invocation *invocation = parser->invocation;
+  uint64_t seq = 0;
+  if (invocation->dead == DEAD_NONE) {
+    return take_dead_action(invocation, word);
+  }
+  if (invocation->dead == DEAD_LIST || !span_to_u64(word, &seq) || seq == 0) {
+    report("error", "dead %s takes no \"%.*s\"", dead_actions[invocation->dead].name, SPAN_ARGS(word));
+    report("allowed", "%s",
+           invocation->dead == DEAD_LIST ? "options only" : "sequences, the first column of `luminctl dead list`");
+    return EXIT_USAGE;
+  }
+  if (invocation->sequences == NULL) {
+    invocation->sequences = ARENA_ARRAY(parser->arena, SEQUENCES_MAX, uint64_t);
+  }
+  if (invocation->sequences == NULL || invocation->sequence_count == SEQUENCES_MAX) {
+    report("error", "more than %d sequences at once", SEQUENCES_MAX);
+    return EXIT_USAGE;
+  }
+  invocation->sequences[invocation->sequence_count++] = seq;
+  return EXIT_FINE;
+}
+
 // The first word is the verb; after "help" comes the verb that is asked about.
 static enum exit_code take_word(struct parser *parser, struct span word) {
   struct invocation *invocation = parser->invocation;
+  if (invocation->verb == VERB_DEAD) {
+    return take_dead_word(parser, word);
+  }
   bool topic = invocation->verb == VERB_HELP;
   if (invocation->verb != VERB_NONE && !topic) {
     report("error", "\"%.*s\" is one word too many: a value stands after its flag, as in --user-id VALUE",
@@ -160,6 +210,7 @@ static enum exit_code refuse_flag(struct parser *parser, struct span name) {
   }
   name_refuse(invocation->method != NULL        ? "field or option of this method"
               : invocation->verb == VERB_EVENTS ? "option of events"
+              : invocation->dead != DEAD_NONE   ? "option of this word of dead"
                                                 : "option before the method",
               "--", name, &list);
   return EXIT_USAGE;

@@ -12,8 +12,14 @@ enum option_scope {
   SCOPE_QUERY = 2,
   SCOPE_EVENTS = 4,
   SCOPE_NONE = 8, // before the verb, and for verbs that connect to nothing
+  SCOPE_DEAD_LIST = 16,
+  SCOPE_DEAD_SHOW = 32,
+  SCOPE_DEAD_REPLAY = 64,
+  SCOPE_DEAD_DROP = 128,
   SCOPE_METHOD = SCOPE_COMMAND | SCOPE_QUERY,
-  SCOPE_ALL = SCOPE_METHOD | SCOPE_EVENTS | SCOPE_NONE,
+  SCOPE_STREAM = SCOPE_EVENTS | SCOPE_DEAD_LIST,
+  SCOPE_DEAD = SCOPE_DEAD_LIST | SCOPE_DEAD_SHOW | SCOPE_DEAD_REPLAY | SCOPE_DEAD_DROP,
+  SCOPE_ALL = SCOPE_METHOD | SCOPE_EVENTS | SCOPE_DEAD | SCOPE_NONE,
 };
 
 enum option_id {
@@ -33,11 +39,16 @@ struct option {
 
 extern const struct option option_table[OPTION_COUNT];
 
-enum verb { VERB_NONE, VERB_METHOD, VERB_EVENTS, VERB_HELP, VERB_VERSION };
+enum verb { VERB_NONE, VERB_METHOD, VERB_EVENTS, VERB_DEAD, VERB_HELP, VERB_VERSION };
+enum dead_action { DEAD_NONE, DEAD_LIST, DEAD_SHOW, DEAD_REPLAY, DEAD_DROP };
+#define SEQUENCES_MAX 256
 
 struct invocation {
   enum verb verb;
-  const struct method *method;     // of VERB_METHOD
+  const struct method *method; // of VERB_METHOD
+  enum dead_action dead;       // of VERB_DEAD, and the sequences it is about
+  uint64_t *sequences;
+  size_t sequence_count;
   const char *flags[OPTION_COUNT]; // as given, NULL where not; "" for a switch
   ProtobufCMessage *request;       // of VERB_METHOD, with the fields given
   bool fields_given;

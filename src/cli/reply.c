@@ -91,22 +91,38 @@ static enum exit_code refusal_write(const struct reply_reader *reader, struct sp
 
 static enum exit_code outcome_write_refused(const struct reply_reader *reader, const outcome_message *outcome,
                                             struct span code, struct span text) {
+  bool dead = outcome->status == LUMIN__USER__V1__OUTCOME_STATUS__OUTCOME_STATUS_DEAD;
   error_write(outcome->error, code, text);
-  if (outcome->status == LUMIN__USER__V1__OUTCOME_STATUS__OUTCOME_STATUS_DEAD) {
-    report("outcome", "DEAD: kept for an operator, and may be decided anew");
+  if (dead) {
+    report("outcome", "DEAD: kept for an operator, and may be decided anew (luminctl dead)");
   }
   if (outcome->user_id[0] != '\0') {
     report("user id", "%s", outcome->user_id);
   }
   enum exit_code written = refusal_write_json(reader, &outcome->base);
-  return written == EXIT_FINE ? exit_code_of(outcome->error, code) : written;
+  enum exit_code ended = dead ? EXIT_DEAD : exit_code_of(outcome->error, code);
+  return written == EXIT_FINE ? ended : written;
 }
 
-// DEADLINE_EXCEEDED is the service saying that it has no answer: what it was asked may yet be done.
+// DEADLINE_EXCEEDED is the service saying that it has no answer: what it was asked may yet be done. UNAVAILABLE and
+// RESOURCE_EXHAUSTED say that it is not.
 static enum exit_code exit_code_of(const error_message *error, struct span code) {
-  bool late = error != NULL ? error->reason == LUMIN__USER__V1__REASON__REASON_DEADLINE_EXCEEDED
-                            : span_equal(code, SPAN_LITERAL("504"));
-  return late ? EXIT_NO_ANSWER : EXIT_REFUSED;
+  static const struct {
+    enum lumin_status reason;
+    enum exit_code code;
+  } meanings[] = {{LUMIN_DEADLINE_EXCEEDED, EXIT_NO_ANSWER},
+                  {LUMIN_UNAVAILABLE, EXIT_NOT_DONE},
+                  {LUMIN_RESOURCE_EXHAUSTED, EXIT_NOT_DONE}};
+  uint64_t number = 0;
+  bool numbered = span_to_u64(code, &number);
+  for (size_t i = 0; i < sizeof meanings / sizeof meanings[0]; i++) {
+    bool same = error != NULL ? (int)error->reason == (int)meanings[i].reason
+                              : numbered && number == (uint64_t)status_service_code(meanings[i].reason);
+    if (same) {
+      return meanings[i].code;
+    }
+  }
+  return EXIT_REFUSED;
 }
 
 static const char *enum_name(const ProtobufCEnumDescriptor *type, int number) {
@@ -138,5 +154,9 @@ static void error_write(const error_message *error, struct span code, struct spa
   }
   if (error->current_version != 0) {
     report("current version", "%llu", (unsigned long long)error->current_version);
+  }
+  const char *advice = status_advice((enum lumin_status)error->reason);
+  if (advice[0] != '\0') {
+    report("advice", "%s", advice);
   }
 }

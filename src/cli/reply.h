@@ -8,7 +8,8 @@
 struct reply_reader {
   struct codec *codec;
   struct arena *arena;
-  bool json; // what is written to standard output
+  bool json;     // what is written to standard output
+  bool terminal; // where a person sees it
 };
 
 // What a method answers; `code` and `text` are of the headers Nats-Service-Error-Code and Nats-Service-Error, empty

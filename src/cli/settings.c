@@ -56,6 +56,7 @@ static const struct {
     [PURPOSE_REQUEST] = {"", "", "gateway"},
     [PURPOSE_COMMAND_STREAM] = {"NATS_COMMANDS_USER", "NATS_COMMANDS_PASSWORD", "command_publisher"},
     [PURPOSE_EVENTS] = {"NATS_EVENTS_USER", "NATS_EVENTS_PASSWORD", "event_consumer"},
+    [PURPOSE_DEAD] = {"NATS_OPERATOR_USER", "NATS_OPERATOR_PASSWORD", "operator"},
 };
 
 static const char *variable_get(const char *name) {

@@ -5,7 +5,7 @@
 #include "options.h"
 
 // The roles that a deployment gives the rights for these to.
-enum purpose { PURPOSE_REQUEST, PURPOSE_COMMAND_STREAM, PURPOSE_EVENTS };
+enum purpose { PURPOSE_REQUEST, PURPOSE_COMMAND_STREAM, PURPOSE_EVENTS, PURPOSE_DEAD };
 
 struct settings {
   const char *url;
@@ -15,8 +15,8 @@ struct settings {
   int64_t timeout_ns;
 };
 
-// Flags before variables; a purpose's own variables (NATS_EVENTS_USER, NATS_COMMANDS_USER) before the common ones.
-// Complains and returns EXIT_USAGE where a value is no such thing.
+// Flags before variables; a purpose's own variables (NATS_EVENTS_USER, NATS_COMMANDS_USER, NATS_OPERATOR_USER) before
+// the common ones. Complains and returns EXIT_USAGE where a value is no such thing.
 enum exit_code settings_resolve(const struct invocation *invocation, enum purpose purpose, struct arena *arena,
                                 struct settings *ret_settings);
 

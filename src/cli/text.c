@@ -4,12 +4,15 @@
 
 #include <stdarg.h>
 #include <stdlib.h>
+#include <unistd.h>
 #include <utf8proc.h>
 
 static void write_escaped(FILE *out, struct span text, bool quoted);
 static size_t point_next(struct span text, int32_t *ret_point);
 static bool is_shown(int32_t point);
 static void write_point(FILE *out, int32_t point);
+
+bool output_is_terminal(void) { return isatty(STDOUT_FILENO) == 1; }
 
 void text_write(FILE *out, struct span text) { write_escaped(out, text, false); }
 

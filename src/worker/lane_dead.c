@@ -5,7 +5,7 @@
 #include "lumin/application/tokens.h"
 #include "lumin/base/clock.h"
 
-#define DEAD_HEADERS_ROOM 4096 // more than all that are added here have together
+#define DEAD_HEADERS_ROOM 8192 // more than all that are added here have together
 #define DEAD_ACK_TIMEOUT (5 * NS_PER_SECOND)
 #define CARRIED_MAX 512 // bytes of a value; the longest that a command can have
 #define HEADERS_MAX 16
@@ -115,6 +115,12 @@ static size_t headers_fill(const struct lane *lane, uint16_t number, const struc
   };
   size_t count = sizeof own / sizeof own[0];
   memcpy(headers, own, sizeof own);
+  if (is_carried(dead->refusal.message)) {
+    headers[count++] = (struct link_header){"Lumin-Dead-Message", arena_copy(arena, dead->refusal.message)};
+  }
+  if (is_carried(dead->refusal.field)) {
+    headers[count++] = (struct link_header){"Lumin-Dead-Field", arena_copy(arena, dead->refusal.field)};
+  }
   if (!payload_fits(lane, dead)) {
     headers[count++] = (struct link_header){"Lumin-Dead-Payload", SPAN_LITERAL("omitted")};
   }

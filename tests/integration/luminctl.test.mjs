@@ -3,7 +3,7 @@
 // a service could give can be given: what is printed, where, and how the program ends.
 import assert from "node:assert/strict";
 import crypto from "node:crypto";
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import path from "node:path";
 import test, { after } from "node:test";
 import {
@@ -152,17 +152,20 @@ test("a refusal goes to standard error with what to do about it", async () => {
       "allowed: an address of nobody else",
       "current status: ACTIVE",
       "current version: 3",
+      "advice: take another address, or free it where it is: `find_by_email` names the user",
       `command id: ${command}`,
     ]);
   }
 });
 
 test("a refusal without a body that can be read still says its code and text", async () => {
-  answers.get = () => ({ body: Buffer.from("?"), code: 503, text: "going down \u001b[31m" });
-  const done = await luminctl(["get", "--user-id", user]);
-  assert.equal(done.code, 1);
-  assert.match(done.stderr, /^error: refused \(503\): going down/);
-  assert.ok(!done.stderr.includes("\u001b"));
+  for (const [code, exit] of [[503, 4], [429, 4], [504, 3], [409, 1], [500, 1]]) {
+    answers.get = () => ({ body: Buffer.from("?"), code, text: "going down \u001b[31m" });
+    const done = await luminctl(["get", "--user-id", user]);
+    assert.equal(done.code, exit, String(code));
+    assert.match(done.stderr, new RegExp(`^error: refused \\(${code}\\): going down`));
+    assert.ok(!done.stderr.includes("\u001b"));
+  }
 });
 
 test("a query: rows, times, no escape of the terminal gets through", async () => {
@@ -228,7 +231,18 @@ test("DEADLINE_EXCEEDED is no answer either", async () => {
   answers.delete = () => ({ body: encode("Outcome", { commandId: command, error }), code: 504, text: "late" });
   const done = await luminctl(["delete", "--user-id", user, "--command-id", command]);
   assert.equal(done.code, 3);
-  assert.match(done.stderr, /^error: DEADLINE_EXCEEDED \(504\): no outcome in time\nin doubt: /);
+  assert.match(done.stderr, /^error: DEADLINE_EXCEEDED \(504\): no outcome in time\nadvice: [^\n]*\nin doubt: /);
+});
+
+test("UNAVAILABLE and RESOURCE_EXHAUSTED are certainly not done: 4, and nothing is in doubt", async () => {
+  for (const [reason, code] of [["UNAVAILABLE", 503], ["RESOURCE_EXHAUSTED", 429]]) {
+    const error = { reason: `REASON_${reason}`, message: "come again" };
+    answers.delete = () => ({ body: encode("Outcome", { commandId: command, error }), code, text: "busy" });
+    const done = await luminctl(["delete", "--user-id", user, "--command-id", command]);
+    assert.equal(done.code, 4);
+    assert.match(done.stderr, new RegExp(`^error: ${reason} \\(${code}\\): come again\nadvice: `));
+    assert.doesNotMatch(done.stderr, /in doubt/);
+  }
 });
 
 test("waiting at the service adds to the time an answer may take", async () => {
@@ -240,24 +254,24 @@ test("waiting at the service adds to the time an answer may take", async () => {
   assert.equal(done.code, 0, done.stderr);
 });
 
-test("nobody listens, a wrong password, no server, a role without the right: 3, each with what to check", async () => {
+test("nobody listens, a wrong password, no server, a role without the right: 4, each with what to check", async () => {
   const silent = await luminctl(["--user", "operator", "--password", rig.nats.passwords.operator, "probe", "--async"]);
-  assert.equal(silent.code, 3);
+  assert.equal(silent.code, 4);
   assert.doesNotMatch(silent.stderr, /in doubt/);
   assert.match(silent.stderr, /^error: nobody listens to lumin\.user\.v1\.command\.probe\./);
   const refused = await luminctl(["--password", "wrong", "get", "--user-id", user]);
-  assert.equal(refused.code, 3);
+  assert.equal(refused.code, 4);
   assert.match(refused.stderr, /refuses this user[^]*user: gateway/);
   const gone = await luminctl(["get", "--user-id", user, "--server", "nats://u:secret@127.0.0.1:1"]);
-  assert.equal(gone.code, 3);
+  assert.equal(gone.code, 4);
   assert.match(gone.stderr, /no NATS server answers\nserver: nats:\/\/127\.0\.0\.1:1\n/);
   const began = Date.now();
   const denied = await luminctl(["get", "--user-id", user], { role: "event_consumer" });
-  assert.equal(denied.code, 3);
+  assert.equal(denied.code, 4);
   assert.match(denied.stderr, /does not allow this: .*Permissions Violation for Publish/i);
   assert.ok(Date.now() - began < 3000, "it waits for an answer that cannot come");
   const deaf = await luminctl(["get", "--user-id", user, "--inbox-prefix", "_INBOX"]);
-  assert.equal(deaf.code, 3);
+  assert.equal(deaf.code, 4);
   assert.match(deaf.stderr, /Permissions Violation for Subscription[^]*--inbox-prefix \(_INBOX now\)/i);
 });
 
@@ -288,8 +302,23 @@ test("a wrong command line ends with 2, names the nearest and what is allowed, a
     [["get", "--inbox-prefix", "a.>"], /--inbox-prefix .* cannot be "a\.>"/],
     [["get", "--creds", "a", "--user", "b"], /--creds and --user/],
     [["events", "--event", "email-chnged"], /^error: email-chnged is no event\nnearest: email-changed/],
-    [["events", "--from", "x"], /--from cannot be "x"/],
-    [["events", "--count", "0"], /--count cannot be "0"/],
+    ...["x", "", "1.5", "2026-13-01", "2026-11-21 22:00", "-5m", "99999d", "h"].map((since) => [
+      ["events", `--since=${since}`],
+      /--since cannot be ".*"\nallowed: a stream sequence \(1000\), a time .*, how long ago/,
+    ]),
+    [["events", "--limit", "0"], /--limit cannot be "0"/],
+    [["events", "--last", "-1"], /--last cannot be "-1"\nallowed: a whole number, 1 or more/],
+    [["events", "--last", "1", "--since", "2"], /--since and --last say two different things/],
+    [["events", "--method", "create"], /^error: --method is no option of events/],
+    [["dead"], /^dead: commands that could not be applied/],
+    [["dead", "lsit"], /^error: lsit is no word of dead\nnearest: list\nallowed: list, show, replay, drop\n$/],
+    [["dead", "list", "7"], /^error: dead list takes no "7"\nallowed: options only/],
+    [["dead", "list", "--yes"], /^error: --yes is no option of this word of dead/],
+    [["dead", "list", "--method", "a.b"], /--method cannot be "a\.b"/],
+    [["dead", "show"], /^error: which\? give the sequence/],
+    [["dead", "show", "x"], /^error: dead show takes no "x"\nallowed: sequences, the first column/],
+    [["dead", "replay", "0"], /^error: dead replay takes no "0"/],
+    [["dead", "drop", "1", "--follow"], /^error: --follow is no option of this word of dead/],
     [["events", "--user-id", "*"], /--user-id cannot be/],
     [["help", "gte"], /gte is no method\nnearest: get/],
     [[], /^luminctl: /],
@@ -329,6 +358,14 @@ test("help teaches", async () => {
     );
   }
   assert.match((await luminctl(["help", "events"])).stdout, /--follow/);
+  for (const word of ["list", "show", "replay", "drop"]) {
+    for (const args of [["dead", word, "--help"], ["help", "dead", word]]) {
+      const { code, stdout } = await luminctl(args);
+      assert.equal(code, 0);
+      assert.match(stdout, new RegExp(`^dead ${word}[ :].*\n\n {2}luminctl dead ${word}`));
+    }
+  }
+  assert.match((await luminctl(["dead", "--help"])).stdout, /^dead: .*\n\n {2}luminctl dead list/);
   assert.match((await luminctl(["--version"])).stdout, /^luminctl \d+\.\d+\.\d+\n$/);
 });
 
@@ -380,8 +417,8 @@ test("--async: the stream's sequence, a made user id; --wait: the outcome", asyn
       assert.equal(done.code, 0, done.stderr);
       assert.equal(rows(done.stdout).version, "5");
     } else {
-      assert.equal(done.code, 1);
-      assert.match(done.stderr, /^error: INTERNAL \(500\): it broke\noutcome: DEAD/);
+      assert.equal(done.code, 5);
+      assert.match(done.stderr, /^error: INTERNAL \(500\): it broke\nadvice: [^\n]*\noutcome: DEAD/);
     }
   }
   const alone = await luminctl(["delete", "--user-id", user, "--async", "--wait", "--timeout", "300ms"]);
@@ -389,7 +426,7 @@ test("--async: the stream's sequence, a made user id; --wait: the outcome", asyn
   assert.match(alone.stderr, /the command is on the stream and will be decided/);
 });
 
-test("--async: a stream that refuses ends with 1", async () => {
+test("--async: a stream that refuses ends with 4", async () => {
   await jetstreamApi(operator, `STREAM.UPDATE.${streams.commands}`, {
     name: streams.commands,
     subjects: [`${prefix}.command.*.*.*`],
@@ -398,7 +435,7 @@ test("--async: a stream that refuses ends with 1", async () => {
     max_msgs: 4,
   });
   const full = await luminctl(["probe", "--async"]);
-  assert.equal(full.code, 1, full.stderr);
+  assert.equal(full.code, 4, full.stderr);
   assert.match(full.stderr, /^error: the command stream did not take it \(\d+\): maximum messages exceeded/);
 });
 
@@ -428,11 +465,11 @@ const sequences = (text) =>
 
 test("events: no stream is said at once", async () => {
   const done = await luminctl(["events"]);
-  assert.equal(done.code, 3);
+  assert.equal(done.code, 4);
   assert.match(done.stderr, /stream not found[^]*lumin-user setup/);
 });
 
-test("events: an empty stream, then lines with bodies, filters, from and count", async () => {
+test("events: an empty stream, then lines with bodies, filters, since, last and limit", async () => {
   await createEvents();
   assert.deepEqual(await luminctl(["events"]), { code: 0, stdout: "", stderr: "" });
   await publishEvent(
@@ -450,20 +487,31 @@ test("events: an empty stream, then lines with bodies, filters, from and count",
   assert.equal(all.code, 0);
   const time = "2026-11-21T22:20:14.123Z";
   assert.deepEqual(all.stdout.trimEnd().split("\n"), [
-    `1  ${time}  user_created      ${user}  v1  first_name=Ada\\x1b[2J  last_name="of Lovelace"  email=ada@example.com  phone=""  language_code=""  bio=""  birth_date=""  avatar_url=""`,
-    `2  ${time}  email_changed     ${user}  v2  email=""`,
-    `3  ${time}  user_created      ${other}  v1  first_name=Bo  last_name=""  email=""  phone=""  language_code=""  bio=""  birth_date=""  avatar_url=""`,
-    `4  ${time}  user_renumbered   ${other}  v2  unknown_event=3_bytes`,
-    `5  ${time}  email_changed     ${other}  v3  undecodable=1_bytes`,
+    `1  ${time}  user_created              ${user}  v1  first_name=Ada\\x1b[2J  last_name="of Lovelace"  email=ada@example.com  phone=""  language_code=""  bio=""  birth_date=""  avatar_url=""`,
+    `2  ${time}  email_changed             ${user}  v2  email=""`,
+    `3  ${time}  user_created              ${other}  v1  first_name=Bo  last_name=""  email=""  phone=""  language_code=""  bio=""  birth_date=""  avatar_url=""`,
+    `4  ${time}  user_renumbered           ${other}  v2  unknown_event=3_bytes`,
+    `5  ${time}  email_changed             ${other}  v3  undecodable=1_bytes`,
   ]);
   const seen = async (...args) => sequences((await luminctl(["events", ...args])).stdout);
   assert.deepEqual(await seen("--user-id", user.toUpperCase()), [1, 2]);
   assert.deepEqual(await seen("--event", "user-created"), [1, 3]);
   assert.deepEqual(await seen("--event", "email_changed", "--user-id", other), [5]);
-  assert.deepEqual(await seen("--from", "3"), [3, 4, 5]);
-  assert.deepEqual(await seen("--from", "6"), []);
-  assert.deepEqual(await seen("--from", "900"), []);
-  assert.deepEqual(await seen("--count", "2"), [1, 2]);
+  assert.deepEqual(await seen("--since", "3"), [3, 4, 5]);
+  assert.deepEqual(await seen("--since", "6"), []);
+  assert.deepEqual(await seen("--since", "900"), []);
+  assert.deepEqual(await seen("--since", "new"), []);
+  assert.deepEqual(await seen("--limit", "2"), [1, 2]);
+  assert.deepEqual(await seen("--last", "2"), [4, 5]);
+  assert.deepEqual(await seen("--last", "2", "--event", "user-created"), [1, 3]);
+  assert.deepEqual(await seen("--last", "1", "--user-id", user), [2]);
+  assert.deepEqual(await seen("--last", "900"), [1, 2, 3, 4, 5]);
+  assert.deepEqual(await seen("--last", "3", "--limit", "1"), [3]);
+  // By the time at which the stream took them.
+  const { message } = await jetstreamApi(operator, `STREAM.MSG.GET.${streams.events}`, { seq: 3 });
+  assert.deepEqual(await seen("--since", message.time, "--limit", "1"), [3]);
+  for (const [since, wanted] of [["1h", 5], ["7d", 5], ["0s", 0], ["2000-01-01", 5], ["2200-01-01T00:00:00+01:00", 0]])
+    assert.equal((await seen("--since", since)).length, wanted, since);
   assert.deepEqual(await seen("--user-id", crypto.randomUUID()), []);
 });
 
@@ -478,6 +526,40 @@ test("events: more than one pull request, in order and once", async () => {
     sequences(done.stdout),
     Array.from({ length: 1505 }, (_, i) => i + 1),
   );
+  const seen = async (...args) => sequences((await luminctl(["events", ...args])).stdout);
+  assert.deepEqual(await seen("--last", "2", "--event", "user-created"), [1, 3], "far back");
+  assert.deepEqual(await seen("--last", "300", "--limit", "300"), Array.from({ length: 300 }, (_, i) => 1206 + i));
+});
+
+test("events --json: CloudEvents, one a line", async () => {
+  const lines = (await luminctl(["events", "--json", "--limit", "5"])).stdout.trimEnd().split("\n").map(JSON.parse);
+  assert.equal(lines.length, 5);
+  assert.deepEqual(lines[1], {
+    specversion: "1.0",
+    type: `${prefix}.email_changed`,
+    subject: user,
+    sequence: "2",
+    time: "2026-11-21T22:20:14.123Z",
+    streamsequence: "2",
+    datacontenttype: "application/json",
+    data: { email: "" },
+  });
+  assert.equal(lines[0].data.firstName, "Ada\u001b[2J");
+  assert.equal(lines[3].data_base64, Buffer.from("abc").toString("base64"));
+  assert.equal(lines[4].data_base64, "/w==");
+  assert.equal(lines[4].datacontenttype, "application/protobuf");
+});
+
+test("events on a terminal: a table with names above its columns", async () => {
+  const shown = spawnSync("script", ["-qec", `"${path.join(build, "luminctl")}" events --limit 2`, "/dev/null"], {
+    env: { PATH: process.env.PATH, ...rig.environment("gateway"), ...roleVariables },
+    encoding: "utf8",
+  });
+  assert.equal(shown.status, 0, shown.stdout);
+  const [heading, ...lines] = shown.stdout.trimEnd().split("\r\n");
+  assert.match(heading, /^SEQUENCE  TIME {2,}EVENT {2,}USER {2,}VERSION AND FIELDS$/);
+  assert.equal(lines.length, 2);
+  for (const line of lines) assert.equal(line.indexOf(user), heading.indexOf("USER"));
 });
 
 /** `luminctl events --follow` and what it has said so far. */
@@ -495,7 +577,7 @@ function follow(t, ...args) {
 test("events --follow: new ones only, through silence, a restart, a lost consumer, a new stream", async (t) => {
   const consumers = async () => (await jetstreamApi(operator, `CONSUMER.NAMES.${streams.events}`)).consumers ?? [];
   const before = await consumers();
-  const said = follow(t, "--from", "new");
+  const said = follow(t, "--since", "new");
   const until = (...wanted) =>
     eventually(() => assert.deepEqual(sequences(said.out), wanted) ?? true, {
       timeout: 20_000,
@@ -522,8 +604,8 @@ test("events --follow: new ones only, through silence, a restart, a lost consume
   assert.equal(said.child.exitCode, null);
 });
 
-test("events: --follow --count ends, and a reader that goes away ends it", async (t) => {
-  const counted = follow(t, "--count", "1");
+test("events: --follow --limit ends, and a reader that goes away ends it", async (t) => {
+  const counted = follow(t, "--limit", "1");
   assert.equal(await counted.closed, 0);
   assert.deepEqual(sequences(counted.out), [1]);
   const left = follow(t);
@@ -533,17 +615,19 @@ test("events: --follow --count ends, and a reader that goes away ends it", async
   assert.equal(await left.closed, 3);
 });
 
-test("events: a role without the rights is told so", async () => {
-  const done = await luminctl(["events", "--user", "gateway", "--password", rig.nats.passwords.gateway]);
-  assert.equal(done.code, 3);
-  assert.match(done.stderr, /does not allow this: .*STREAM\.INFO/);
+test("events, dead: a role without the rights is told so", async () => {
+  for (const [role, ...args] of [["gateway", "events"], ["gateway", "dead", "list"], ["event_consumer", "dead", "list"]]) {
+    const done = await luminctl([...args, "--user", role, "--password", rig.nats.passwords[role]]);
+    assert.equal(done.code, 4);
+    assert.match(done.stderr, /does not allow this: .*STREAM\.INFO/);
+  }
 });
 
 test("no worker: said at once, and nothing is in doubt", async () => {
   service.unsubscribe();
   await worker.flush();
   const done = await luminctl(["delete", "--user-id", user]);
-  assert.equal(done.code, 3);
+  assert.equal(done.code, 4);
   assert.match(
     done.stderr,
     /^error: nobody listens to lumin\.user\.v1\.rpc\.delete\ncheck: is `lumin-user worker` running/,

@@ -61,6 +61,19 @@ enum lumin_status js_consumer_info_parse(struct span bytes, struct arena *arena,
   return status;
 }
 
+enum lumin_status js_success_parse(struct span bytes, struct arena *arena, bool *ret_done, struct js_error *ret_error) {
+  json_auto_t *root = NULL;
+  struct js_error error;
+  enum lumin_status status = js_json_open(bytes, arena, &root, &error);
+  if (status == LUMIN_OK && error.code == 0 && !json_is_boolean(json_object_get(root, "success")))
+    status = LUMIN_INTERNAL;
+  if (status == LUMIN_OK) {
+    *ret_done = error.code == 0 && json_is_true(json_object_get(root, "success"));
+    *ret_error = error;
+  }
+  return status;
+}
+
 static enum lumin_status read_stream_info(const json_t *root, struct js_stream_info *ret_info) {
   const json_t *state = json_object_get(root, "state");
   const json_t *config = json_object_get(root, "config");

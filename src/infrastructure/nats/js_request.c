@@ -6,6 +6,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "lumin/base/clock.h"
+
 static bool is_safe(struct span text);
 static bool is_token(struct span text);
 static struct span stream_request(struct arena *arena, const char *api, const char *stream);
@@ -17,6 +19,10 @@ struct span js_stream_info_subject(struct arena *arena, const char *stream) {
 
 struct span js_message_get_subject(struct arena *arena, const char *stream) {
   return stream_request(arena, "STREAM.MSG.GET", stream);
+}
+
+struct span js_message_delete_subject(struct arena *arena, const char *stream) {
+  return stream_request(arena, "STREAM.MSG.DELETE", stream);
 }
 
 struct span js_message_get_by_seq(struct arena *arena, uint64_t seq) {
@@ -62,10 +68,23 @@ struct span js_consumer_create_subject(struct arena *arena, const struct js_cons
   return arena_printf(arena, "%.*s.%.*s", SPAN_ARGS(plain), SPAN_ARGS(consumer->filter));
 }
 
+// data is NULL where there is no start.
+static struct span start_policy(struct arena *arena, const struct js_consumer *consumer) {
+  if (consumer->start_seq > 0)
+    return arena_printf(arena, ",\"deliver_policy\":\"by_start_sequence\",\"opt_start_seq\":%" PRIu64,
+                        consumer->start_seq);
+  char time[CLOCK_RFC3339_MAX];
+  (void)clock_format_rfc3339(consumer->start_ns, time);
+  return consumer->start_ns > 0
+             ? arena_printf(arena, ",\"deliver_policy\":\"by_start_time\",\"opt_start_time\":\"%s\"", time)
+             : SPAN_EMPTY;
+}
+
 struct span js_consumer_create_body(struct arena *arena, const struct js_consumer *consumer) {
   struct span stream = span_from_text(consumer->stream);
   struct span filter = SPAN_LITERAL("");
-  if (!is_token(stream) || !is_token(consumer->name) || consumer->start_seq == 0 || consumer->inactive_threshold_ns < 0)
+  struct span start = start_policy(arena, consumer);
+  if (!is_token(stream) || !is_token(consumer->name) || !start.data || consumer->inactive_threshold_ns < 0)
     return SPAN_EMPTY;
   if (consumer->filter.len > 0) {
     if (!is_safe(consumer->filter))
@@ -76,10 +95,9 @@ struct span js_consumer_create_body(struct arena *arena, const struct js_consume
   }
   return arena_printf(arena,
                       "{\"stream_name\":\"%.*s\",\"config\":{\"name\":\"%.*s\""
-                      ",\"deliver_policy\":\"by_start_sequence\",\"opt_start_seq\":%" PRIu64
-                      ",\"ack_policy\":\"none\",\"replay_policy\":\"instant\"%.*s"
+                      "%.*s,\"ack_policy\":\"none\",\"replay_policy\":\"instant\"%.*s"
                       ",\"inactive_threshold\":%" PRId64 ",\"num_replicas\":1,\"mem_storage\":true%s}}",
-                      SPAN_ARGS(stream), SPAN_ARGS(consumer->name), consumer->start_seq, SPAN_ARGS(filter),
+                      SPAN_ARGS(stream), SPAN_ARGS(consumer->name), SPAN_ARGS(start), SPAN_ARGS(filter),
                       consumer->inactive_threshold_ns, consumer->headers_only ? ",\"headers_only\":true" : "");
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What the relay reads back from the tables, in position order: the events table is the outbox.
 #include "columns.h"
+#include "lumin/infrastructure/codec/codec.h"
 #include "store_internal.h"
 
 struct relay_rows {
@@ -33,6 +34,12 @@ static enum lumin_status events_take(void *self, int index, const PGresult *rows
   return fine ? LUMIN_OK : LUMIN_NO_MEMORY;
 }
 
+// One that cannot be read is none: the reason stands beside it.
+static bool refusal_read(const PGresult *rows, int row, struct arena *arena, struct refusal *ret_refusal) {
+  struct span error = span_of(PQgetvalue(rows, row, 8), (size_t)PQgetlength(rows, row, 8));
+  return error.len == 0 || codec_decode_refusal(error, arena, ret_refusal) != LUMIN_NO_MEMORY;
+}
+
 static enum lumin_status dead_take(void *self, int index, const PGresult *rows) {
   (void)index;
   struct relay_rows *taken = self;
@@ -47,7 +54,8 @@ static enum lumin_status dead_take(void *self, int index, const PGresult *rows) 
     fine = field_text(rows, i, 3, taken->arena, &dead->method) &&
            field_text(rows, i, 4, taken->arena, &dead->user_token) &&
            field_text(rows, i, 5, taken->arena, &dead->reason) &&
-           field_text(rows, i, 6, taken->arena, &dead->headers) && field_text(rows, i, 7, taken->arena, &dead->payload);
+           field_text(rows, i, 6, taken->arena, &dead->headers) &&
+           field_text(rows, i, 7, taken->arena, &dead->payload) && refusal_read(rows, i, taken->arena, &dead->refusal);
   }
   taken->count = (size_t)count;
   return fine ? LUMIN_OK : LUMIN_NO_MEMORY;

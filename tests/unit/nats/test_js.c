@@ -18,6 +18,7 @@ Test(js_request, subjects) {
   ARENA_SCOPED struct arena *arena = arena_create(1 << 16);
   assert_text(js_stream_info_subject(arena, "S_1"), "$JS.API.STREAM.INFO.S_1");
   assert_text(js_message_get_subject(arena, "S"), "$JS.API.STREAM.MSG.GET.S");
+  assert_text(js_message_delete_subject(arena, "S"), "$JS.API.STREAM.MSG.DELETE.S");
   assert_text(js_pull_subject(arena, "S", SPAN("c-1")), "$JS.API.CONSUMER.MSG.NEXT.S.c-1");
   assert_text(js_consumer_delete_subject(arena, "S", SPAN("c")), "$JS.API.CONSUMER.DELETE.S.c");
   assert_text(js_consumer_info_subject(arena, "S", SPAN("c")), "$JS.API.CONSUMER.INFO.S.c");
@@ -55,6 +56,11 @@ Test(js_request, bodies) {
               "{\"stream_name\":\"S\",\"config\":{\"name\":\"c\",\"deliver_policy\":\"by_start_sequence\","
               "\"opt_start_seq\":7,\"ack_policy\":\"none\",\"replay_policy\":\"instant\","
               "\"inactive_threshold\":5,\"num_replicas\":1,\"mem_storage\":true,\"headers_only\":true}}");
+  consumer = (struct js_consumer){.stream = "S", .name = SPAN("c"), .start_ns = 1795299614123000000};
+  assert_text(js_consumer_create_body(arena, &consumer),
+              "{\"stream_name\":\"S\",\"config\":{\"name\":\"c\",\"deliver_policy\":\"by_start_time\","
+              "\"opt_start_time\":\"2026-11-21T22:20:14.123000000Z\",\"ack_policy\":\"none\","
+              "\"replay_policy\":\"instant\",\"inactive_threshold\":0,\"num_replicas\":1,\"mem_storage\":true}}");
 }
 
 // Everything that would be more than a token, a second command, or need escaping in JSON.
@@ -90,6 +96,8 @@ Test(js_request, senseless_numbers_and_short_memory_make_no_request) {
   ARENA_SCOPED struct arena *arena = arena_create(1 << 16);
   ARENA_SCOPED struct arena *small = arena_create(16);
   struct js_consumer consumer = {.stream = "S", .name = SPAN("c"), .filter = SPAN("a"), .start_seq = 0};
+  cr_assert_null(js_consumer_create_body(arena, &consumer).data);
+  consumer.start_ns = -1;
   cr_assert_null(js_consumer_create_body(arena, &consumer).data);
   consumer.start_seq = 1;
   cr_assert_not_null(js_consumer_create_body(arena, &consumer).data);
@@ -266,6 +274,28 @@ Test(js_answer, no_message) {
     struct js_error error = {.code = 88};
     cr_assert_eq(js_message_parse(span_from_text(bad[i]), arena, &message, &error), LUMIN_INTERNAL, "%s", bad[i]);
     cr_assert(message.seq == 77 && error.code == 88, "%s", bad[i]);
+  }
+}
+
+Test(js_answer, success) {
+  ARENA_SCOPED struct arena *arena = arena_create(1 << 16);
+  struct js_error error = {.code = 88};
+  bool done = false;
+  struct span bytes = SPAN("{\"type\":\"io.nats.jetstream.api.v1.stream_msg_delete_response\",\"success\":true}");
+  cr_assert_eq(js_success_parse(bytes, arena, &done, &error), LUMIN_OK);
+  cr_assert(done && error.code == 0);
+  cr_assert_eq(js_success_parse(SPAN("{\"success\":false}"), arena, &done, &error), LUMIN_OK);
+  cr_assert(!done && error.code == 0);
+  done = true;
+  bytes = SPAN("{\"error\":{\"code\":404,\"err_code\":10043,\"description\":\"no message found\"},\"success\":false}");
+  cr_assert_eq(js_success_parse(bytes, arena, &done, &error), LUMIN_OK);
+  cr_assert(!done && error.code == 404);
+  static const char *const bad[] = {"{}", "true", "{\"success\":1}", "{\"success\":\"true\"}", "", "{"};
+  for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+    done = true;
+    error = (struct js_error){.code = 88};
+    cr_assert_eq(js_success_parse(span_from_text(bad[i]), arena, &done, &error), LUMIN_INTERNAL, "%s", bad[i]);
+    cr_assert(done && error.code == 88, "%s", bad[i]);
   }
 }
 

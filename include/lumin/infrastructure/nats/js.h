@@ -18,6 +18,8 @@ struct span js_message_get_last(struct arena *arena, struct span subject);
 // "$JS.API.STREAM.PURGE.<stream>", {"seq":N}: everything before N goes
 struct span js_stream_purge_subject(struct arena *arena, const char *stream);
 struct span js_stream_purge_body(struct arena *arena, uint64_t before_seq);
+// "$JS.API.STREAM.MSG.DELETE.<stream>", with js_message_get_by_seq; its bytes are overwritten
+struct span js_message_delete_subject(struct arena *arena, const char *stream);
 // "$JS.API.CONSUMER.MSG.NEXT.<stream>.<consumer>", batch, expires, idle heartbeat, max bytes
 struct span js_pull_subject(struct arena *arena, const char *stream, struct span consumer);
 struct js_pull {
@@ -33,6 +35,7 @@ struct js_consumer {
   struct span name;
   struct span filter; // empty: the whole stream
   uint64_t start_seq; // by_start_sequence
+  int64_t start_ns;   // by_start_time, where start_seq is 0: what the stream has taken from then on
   int64_t inactive_threshold_ns;
   bool headers_only;
 };
@@ -82,6 +85,9 @@ struct js_message {
   struct span headers; // raw block, decoded from base64; empty where there is none. Servers store any bytes as headers
 };
 LUMIN_MUST_USE enum lumin_status js_message_parse(struct span bytes, struct arena *arena, struct js_message *ret_answer,
+                                                  struct js_error *ret_error);
+// {"success":true}: whether what was asked is done.
+LUMIN_MUST_USE enum lumin_status js_success_parse(struct span bytes, struct arena *arena, bool *ret_done,
                                                   struct js_error *ret_error);
 // A header's value in a raw block ("NATS/1.0\r\n..."), without spaces around it: the first one of exactly this name.
 // False where it is not there or the block is none. The span is in `headers`.

@@ -88,6 +88,7 @@ struct stored_dead {
   uint64_t stream_seq;
   struct uuid command_id;
   struct span method, user_token, reason, headers, payload;
+  struct refusal refusal; // why; none where it was decided anew meanwhile
 };
 struct stored_deads {
   struct stored_dead *rows; // in the arena
