@@ -15,7 +15,7 @@ void door_connect(struct door *door) {
   }
   char complaint[LINK_COMPLAINT_MAX];
   if (door->link != NULL && link_complaint(door->link, complaint)) {
-    log_error("nats_complains", log_string("thread", "door"), log_string("what", complaint));
+    log_warn("nats_complains", log_string("thread", "door"), log_string("what", complaint));
   }
   if (door->link == NULL && clock_monotonic_ns() >= door_retry_ns(door)) {
     link_try(door);

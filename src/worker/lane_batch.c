@@ -131,7 +131,7 @@ static enum lumin_status surprise_wait(struct attempt *attempt) {
   if (++lane->failures == 1) {
     log_warn("batch_waits", log_number("lane", lane->number),
              log_string("sqlstate", lane->store.session ? session_sqlstate(lane->store.session) : ""),
-             log_string("reason", lane->store.session ? session_message(lane->store.session) : ""));
+             log_optional("reason", span_from_text(lane->store.session ? session_message(lane->store.session) : "")));
   }
   lane_back_off(lane, lane->failures);
   return attempt->status;

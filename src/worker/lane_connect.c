@@ -166,7 +166,7 @@ void lane_keep_connected(struct lane *lane) {
     lane_disconnect(lane);
   }
   if (lane->link != NULL && link_complaint(lane->link, complaint)) {
-    log_error("nats_complains", log_number("lane", lane->number), log_string("what", complaint));
+    log_warn("nats_complains", log_number("lane", lane->number), log_string("what", complaint));
   }
   if (lane->link == NULL && clock_monotonic_ns() >= lane->link_retry_ns) {
     link_try(lane);

@@ -84,7 +84,8 @@ static void decided_report(const struct lane *lane, const struct command *comman
     enum lumin_status reason = outcome->refusal.reason;
     struct command_mark mark;
     log_debug("command_decided", log_number("lane", lane->number), log_command_id(&command->command_id, &mark),
-              log_trace_id(command->traceparent), log_text("method", command->method_token),
+              log_trace_id(command->traceparent),
+              log_string("method", command->method != NULL ? command->method->name : "unknown"),
               log_number("partition", command->inbound->partition), log_number("seq", (int64_t)command->inbound->seq),
               log_string("outcome", outcome_name(outcome->status)),
               log_optional("reason", span_from_text(reason == LUMIN_OK ? "" : status_name(reason))),

@@ -86,7 +86,7 @@ static void service_connect(struct service *service) {
   }
   char complaint[LINK_COMPLAINT_MAX];
   if (service->link != NULL && link_complaint(service->link, complaint)) {
-    log_error("nats_complains", log_string("thread", "service"), log_string("what", complaint));
+    log_warn("nats_complains", log_string("thread", "service"), log_string("what", complaint));
   }
   if (service->link != NULL || clock_monotonic_ns() < service->retry_ns) {
     return;

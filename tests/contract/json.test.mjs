@@ -140,7 +140,7 @@ test("refusals are JSON: by the door, by the lane, of a query, of a method that 
   await refused("get", { userId: crypto.randomUUID() }, {}, [404, "NOT_FOUND"]);
   await refused("get", encode("Get", { userId: crypto.randomUUID() }), { Accept: json }, [404, "NOT_FOUND"]);
   await refused("get", encode("Get", { userId: "x" }), { Accept: json }, [400, "INVALID_ARGUMENT", "user_id"]);
-  await refused("nonsense", {}, {}, [501, "UNIMPLEMENTED"]);
+  await refused("nonsense", {}, {}, [501, "UNIMPLEMENTED", "subject"]);
 });
 
 test("nothing of a payload comes back in a refusal of it", async () => {

@@ -425,6 +425,9 @@ test("headers with line ends inside, twice, folded, or unreadable: nothing is ap
     ["an actor with a line feed", headerBlock(id(), "Lumin-Actor: a\nb: c")],
     ["a version on a folded line", headerBlock(id(), "Lumin-Expected-Version:", " 99")],
     ["a line without a colon", headerBlock(id(), "Lumin-Expected-Version: 99", "no colon at all")],
+    ["a line without a colon before the version", headerBlock(id(), "no colon", "Lumin-Expected-Version: 99")],
+    ["a first line without a colon", headerBlock("no colon", "Lumin-Expected-Version: 99", id())],
+    ["a line without a colon behind others", headerBlock("a: b", "no colon", "Lumin-Expected-Version: 99", id())],
     ["a name with a blank", headerBlock(id(), "Lumin Expected: 1", "Lumin-Expected-Version: 99")],
     ["no end", `NATS/1.0\r\n${id()}\r\nLumin-Expected-Version: 99\r\n`],
     ["another protocol's first line", `HTTP/1.1\r\n${id()}\r\nLumin-Expected-Version: 99\r\n\r\n`],
@@ -474,8 +477,8 @@ test("the request door: each its error, nothing on the stream, and the others th
     ["braces", () => change(good, {}, `{${userId}}`), refused(invalid, "subject")],
     ["3,500 letters", () => change(good, {}, "u".repeat(3500)), refused(invalid, "subject")],
     ["no address", () => request(gateway, "create", { firstName: "A" }), refused(invalid, "email")],
-    ["an unknown method", () => request(gateway, "frobnicate", good), refused("UNIMPLEMENTED", "")],
-    ["a wildcard for a method", () => request(gateway, "*", good), refused("UNIMPLEMENTED", "")],
+    ["an unknown method", () => request(gateway, "frobnicate", good), refused("UNIMPLEMENTED", "subject")],
+    ["a wildcard for a method", () => request(gateway, "*", good), refused("UNIMPLEMENTED", "subject")],
   ];
   const { last_seq: last } = await streamState(operator, streams.commands);
   const companions = times(20, () => request(gateway, "probe", {}, { userId }));

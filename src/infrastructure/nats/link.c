@@ -221,7 +221,8 @@ bool link_complaint(struct link *link, char ret_text[LINK_COMPLAINT_MAX]) {
   (void)snprintf(link->complaint, sizeof link->complaint, "%s", text);
   link->complaint_ns = now + NS_PER_SECOND;
   struct span told = span_from_text(link->complaint);
-  (void)snprintf(ret_text, LINK_COMPLAINT_MAX, "%.*s...", (int)complaint_shown(told), told.data);
+  size_t shown = complaint_shown(told);
+  (void)snprintf(ret_text, LINK_COMPLAINT_MAX, "%.*s%s", (int)shown, told.data, shown < told.len ? ">\"" : "");
   return true;
 }
 
@@ -295,10 +296,25 @@ enum lumin_status link_publish_message(struct link *link, const struct link_mess
   return status == NATS_OK ? LUMIN_OK : LUMIN_CONNECTION_LOST;
 }
 
+static bool is_header_name(const char *name) {
+  const char *at = name;
+  while (*at > ' ' && *at <= '~') {
+    at++;
+  }
+  return at > name && *at == '\0';
+}
+
+// nats.c takes all up to a colon for a name, line ends too: a line without one swallows the name behind it.
 bool link_headers_are_readable(natsMsg *message) {
-  const char *value = NULL;
-  natsStatus status = natsMsgHeader_Get(message, "Lumin-Command-Id", &value);
-  return status == NATS_OK || status == NATS_NOT_FOUND;
+  const char **names = NULL;
+  int count = 0;
+  natsStatus status = natsMsgHeader_Keys(message, &names, &count);
+  bool readable = status == NATS_OK || status == NATS_NOT_FOUND;
+  for (int i = 0; readable && i < count; i++) {
+    readable = is_header_name(names[i]);
+  }
+  free(names);
+  return readable;
 }
 
 struct span link_header_get(natsMsg *message, const char *name) {

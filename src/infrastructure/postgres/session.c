@@ -183,15 +183,24 @@ static enum lumin_status refusal_meaning(const char *sqlstate, const char *const
   return LUMIN_RETRY;
 }
 
+// PostgreSQL's own words name things, not values, except where they are about a value (class 22) or a row (class 23);
+// what a trigger of somebody else's raises may hold anything.
+static bool message_is_safe(const char *sqlstate, const PGresult *result) {
+  const char *function = PQresultErrorField(result, PG_DIAG_SOURCE_FUNCTION);
+  bool raised = function == NULL || strcmp(function, "exec_stmt_raise") == 0;
+  return !raised && strncmp(sqlstate, "22", 2) != 0 && strncmp(sqlstate, "23", 2) != 0;
+}
+
 static enum lumin_status refusal_note(struct session *session, const PGresult *result) {
   const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
   const char *constraint = PQresultErrorField(result, PG_DIAG_CONSTRAINT_NAME);
   const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
   (void)snprintf(session->sqlstate, sizeof session->sqlstate, "%s", sqlstate ? sqlstate : "");
-  (void)snprintf(session->message, sizeof session->message, "%s", message ? message : "");
   if (sqlstate == NULL) {
     return LUMIN_CONNECTION_LOST;
   }
+  (void)snprintf(session->message, sizeof session->message, "%s",
+                 message && message_is_safe(sqlstate, result) ? message : "");
   return refusal_meaning(sqlstate, constraint ? constraint : "");
 }
 

@@ -72,6 +72,20 @@ Test(log, an_event_may_have_no_fields) {
   assert_line(capture_end(capture), " warn alone\n");
 }
 
+Test(log, an_optional_field_without_a_value_is_left_out) {
+  struct capture capture = capture_begin();
+  log_info("it_happened", log_optional("a", SPAN_EMPTY), log_optional("b", SPAN_LITERAL("x")), log_number("n", 1));
+  assert_line(capture_end(capture), " info it_happened b=x n=1\n");
+}
+
+Test(log, levels_that_are_on_are_told) {
+  log_set_level(LOG_WARN);
+  cr_assert(!log_is_on(LOG_DEBUG) && !log_is_on(LOG_INFO) && log_is_on(LOG_WARN) && log_is_on(LOG_ERROR));
+  cr_assert(!log_is_on((enum log_level)77));
+  log_set_level(LOG_DEBUG);
+  cr_assert(log_is_on(LOG_DEBUG));
+}
+
 Test(log, plain_values_stay_bare) {
   assert_value(SPAN_LITERAL("user.v1/a:b,c;[x]"), "user.v1/a:b,c;[x]");
   assert_value(SPAN_LITERAL("Zo\xc3\xab"), "Zo\xc3\xab");

@@ -105,7 +105,7 @@ static const struct wire_case {
      "first_name"}, // the first one counts too
     // within messages
     {outcome, SPAN_LITERAL("\x2a\x04\x12\x02no"), NULL},
-    {outcome, SPAN_LITERAL("\x2a\x04\x12\x02n\x00"), "message"},
+    {outcome, SPAN_LITERAL("\x2a\x04\x12\x02n\x00"), "error"},
     {outcome, SPAN_LITERAL("\x2a\x04\x12\x03no"), "payload"},
     {outcome, SPAN_LITERAL("\x2a\x05\x12\x02no"), "payload"},
 };

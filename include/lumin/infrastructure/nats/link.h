@@ -27,9 +27,9 @@ void link_close(struct link *link); // NULL is fine; its subscriptions die with 
 bool link_is_alive(const struct link *link);
 natsConnection *link_connection(struct link *link);
 
-// What the server has complained of since the last call ("Permissions Violation for Publish to lumin.user.v1.dead..."):
-// a subject that the link may not use, mostly. Others choose tokens of subjects, so that only a beginning which is
-// known is shown. At most one a second; false where there is none.
+// What the server has complained of since the last call ("Permissions Violation for Publish to
+// "$JS.API.STREAM.INFO.>""): a subject that the link may not use, mostly. Others choose tokens of subjects, so that
+// only a beginning which is known is shown. At most one a second; false where there is none.
 #define LINK_COMPLAINT_MAX 160
 bool link_complaint(struct link *link, char ret_text[LINK_COMPLAINT_MAX]);
 
