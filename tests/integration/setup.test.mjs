@@ -168,6 +168,27 @@ test("wrong usage and wrong configuration end at once, with one line", async () 
   }
 });
 
+test("libpq's own variables are honoured, and shown", async () => {
+  const url = new URL(rig.postgres.url);
+  const env = {
+    DATABASE_URL: "",
+    PGHOST: url.hostname,
+    PGPORT: url.port,
+    PGUSER: url.username,
+    PGPASSWORD: url.password,
+    PGDATABASE: url.pathname.slice(1),
+    LUMIN_INBOX_PREFIX: "_INBOX_lumin_gateway", // luminctl's
+  };
+  const done = await rig.run("lumin-user", ["setup"], { role: "setup", env });
+  assert.equal(done.code, 0, done.stderr);
+  const { stdout } = await rig.must("lumin-user", ["config"], { role: "setup", env });
+  assert.match(stdout, new RegExp(`^ {2}# port: "${url.port}" # environment PGPORT$`, "m"));
+  assert.match(stdout, /^ {2}# password: \*\*\* # environment PGPASSWORD$/m);
+  assert.ok(!stdout.includes(url.password));
+  const wrong = await rig.run("lumin-user", ["setup"], { role: "setup", env: { ...env, PGDATABASE: "nowhere" } });
+  assert.equal(wrong.code, 69, wrong.stderr);
+});
+
 test("config shows what holds, where it comes from, and no password", async () => {
   const done = await rig.must("lumin-user", ["config", "--set", "worker.lanes=7"], { role: "worker" });
   assert.match(done.stdout, /lanes: 7/);

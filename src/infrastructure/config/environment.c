@@ -24,9 +24,23 @@ enum lumin_status config_environment_read(struct config *config, struct config_e
   return status;
 }
 
+// LUMIN_CONFIG names the file, LUMIN_INBOX_PREFIX is luminctl's.
 static bool belongs_to_others(struct span name) {
-  return span_equal(name, SPAN_LITERAL("LUMIN_CONFIG")) || span_starts_with(name, SPAN_LITERAL("LUMIN_TEST_")) ||
-         span_starts_with(name, SPAN_LITERAL("LUMIN_FAIL"));
+  return span_equal(name, SPAN_LITERAL("LUMIN_CONFIG")) || span_equal(name, SPAN_LITERAL("LUMIN_INBOX_PREFIX")) ||
+         span_starts_with(name, SPAN_LITERAL("LUMIN_TEST_")) || span_starts_with(name, SPAN_LITERAL("LUMIN_FAIL"));
+}
+
+// Kubernetes gives each pod variables for each Service, of its name in capitals: LUMIN_USER_SERVICE_HOST,
+// LUMIN_USER_PORT_4222_TCP_ADDR.
+static bool is_service_link(struct span name) {
+  static const char *const marks[] = {"_SERVICE_HOST", "_SERVICE_PORT", "_PORT_", "_PORT"};
+  for (size_t i = 0; i < sizeof marks / sizeof marks[0]; i++) {
+    size_t len = strlen(marks[i]);
+    const char *at = memmem(name.data, name.len, marks[i], len);
+    if (at && (marks[i][len - 1] == '_' || at + len == name.data + name.len || at[len] == '_'))
+      return true;
+  }
+  return false;
 }
 
 static enum lumin_status variable_apply(struct config *config, struct span name, struct span value,
@@ -41,6 +55,9 @@ static enum lumin_status variable_apply(struct config *config, struct span name,
   struct config_origin origin = {.source = CONFIG_ENVIRONMENT, .name = copy.data};
   if (key)
     return config_set(config, key, value, &origin, error);
+  if (is_service_link(name))
+    return config_refuse(error, &origin,
+                         "unknown variable, such as Kubernetes makes for a Service: set enableServiceLinks: false");
   char nearest[CONFIG_NAME_MAX];
   config_key_variable(config_key_nearest(span_skip(name, strlen("LUMIN_"))), nearest);
   return config_refuse(error, &origin, "unknown variable; did you mean %s?", nearest);

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The effective configuration with its sources, and the commented file of all defaults. No password leaves here.
+#include <libpq-fe.h>
+#include <stdlib.h>
+
 #include "internal.h"
 
 #define VALUE_SIZE (2 * CONFIG_VALUE_MAX)
@@ -7,6 +10,7 @@
 #define LINE_SIZE (2 * VALUE_SIZE + 2 * PLACE_MAX)
 
 static void section_begin(FILE *file, const struct config_key *key);
+static void libpq_print(FILE *file);
 static void value_print(struct text *line, const struct config *config, const struct config_key *key);
 static void origin_print(struct text *line, const struct config_origin *origin);
 static void description_print(FILE *file, const struct config_key *key);
@@ -20,6 +24,8 @@ enum lumin_status config_print(const struct config *config, FILE *file) {
     value_print(&line, config, key);
     origin_print(&line, &config->origins[i]);
     (void)fprintf(file, "%s\n", line.data); // ferror tells below
+    if (i == CONFIG_KEY_postgres_url)
+      libpq_print(file);
   }
   return fflush(file) != 0 || ferror(file) ? LUMIN_IO : LUMIN_OK;
 }
@@ -73,6 +79,24 @@ static void origin_print(struct text *line, const struct config_origin *origin) 
     text_add(line, " %.*s", PLACE_MAX, origin->name);
   if (origin->line > 0)
     text_add(line, ":%u", origin->line);
+}
+
+// What libpq takes from its own variables where the connection string says nothing.
+static void libpq_print(FILE *file) {
+  PQconninfoOption *known = PQconndefaults();
+  for (const PQconninfoOption *option = known; option && option->keyword; option++) {
+    const char *value = option->envvar ? getenv(option->envvar) : NULL;
+    char buffer[LINE_SIZE] = "";
+    struct text line = TEXT_IN(buffer);
+    if (!value)
+      continue;
+    if (option->dispchar[0] == '*')
+      text_add(&line, "***");
+    else
+      text_quote(&line, span_from_text(value), CONFIG_VALUE_MAX);
+    (void)fprintf(file, "  # %s: %s # environment %s\n", option->keyword, line.data, option->envvar);
+  }
+  PQconninfoFree(known);
 }
 
 static void description_print(FILE *file, const struct config_key *key) {

@@ -233,6 +233,7 @@ Test(config_keys, variables_are_unambiguous) {
     cr_assert_neq(strncmp(variable, "LUMIN_TEST_", 11), 0);
     cr_assert_neq(strncmp(variable, "LUMIN_FAIL", 10), 0);
     cr_assert_neq(strcmp(variable, "LUMIN_CONFIG"), 0);
+    cr_assert_neq(strcmp(variable, "LUMIN_INBOX_PREFIX"), 0);
     for (size_t j = 0; j < i; j++)
       cr_assert_neq(strcmp(variable, variable_of(key_paths[j])), 0, "%s", variable);
   }

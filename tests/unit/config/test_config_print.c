@@ -39,6 +39,27 @@ Test(config_print, values_with_their_sources) {
   free(text);
 }
 
+Test(config_print, what_libpq_takes_from_its_own_variables_is_shown_and_its_password_is_not) {
+  setenv("PGHOST", "/run/db", 1);
+  setenv("PGUSER", "lumin", 1);
+  setenv("PGPASSWORD", "hunter2", 1);
+  setenv("PGAPPNAME", "a\nb", 1);
+  setenv("PGNONSENSE", "x", 1);
+  struct config *config = load();
+  char *text = printed(config);
+  expect_line(text, "  url: \"\" # default");
+  expect_line(text, "  # host: \"/run/db\" # environment PGHOST");
+  expect_line(text, "  # user: \"lumin\" # environment PGUSER");
+  expect_line(text, "  # password: *** # environment PGPASSWORD");
+  expect_line(text, "  # application_name: \"a\\x0ab\" # environment PGAPPNAME");
+  cr_assert_null(strstr(text, "hunter2"));
+  cr_assert_null(strstr(text, "PGNONSENSE"));
+  config_destroy(config);
+  scratch_config(text); // still a configuration file
+  config_destroy(load());
+  free(text);
+}
+
 Test(config_print, all_keys_are_shown_in_order) {
   struct config *config = load();
   char *text = printed(config);

@@ -114,11 +114,28 @@ Test(config_sources, unknown_variables_of_ours_are_errors) {
   (void)refuse_with(NULL, NULL, 0, LUMIN_INVALID_ARGUMENT);
 }
 
+// A Service named lumin-user, beside whose pods nobody has set anything.
+Test(config_sources, variables_of_a_kubernetes_service_say_where_they_come_from) {
+  static const char *const names[] = {"LUMIN_USER_SERVICE_HOST",       "LUMIN_USER_SERVICE_PORT",
+                                      "LUMIN_USER_SERVICE_PORT_NATS",  "LUMIN_USER_PORT",
+                                      "LUMIN_USER_PORT_4222_TCP_ADDR", "LUMIN_USER_PORT_4222_TCP"};
+  for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+    char expected[256];
+    clearenv();
+    setenv(names[i], "tcp://10.0.0.1:4222", 1);
+    snprintf(expected, sizeof expected,
+             "environment %s: unknown variable, such as Kubernetes makes for a Service: set enableServiceLinks: false",
+             names[i]);
+    expect_refusal(expected);
+  }
+}
+
 Test(config_sources, variables_of_others_are_left_alone) {
   setenv("LUMIN_TEST_ANYTHING", "x", 1);
   setenv("LUMIN_FAILPOINTS", "x", 1);
   setenv("LUMIN_FAIL", "x", 1);
   setenv("LUMIN_CONFIG", "", 1);
+  setenv("LUMIN_INBOX_PREFIX", "_INBOX_lumin_gateway", 1); // luminctl's, and both programs share an environment
   setenv("LUMINOUS", "x", 1);
   setenv("NATS_CONTEXT", "x", 1);
   config_destroy(load());
