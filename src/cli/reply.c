@@ -5,6 +5,7 @@
 #include "fields.h"
 #include "lumin/application/tokens.h"
 #include "rows.h"
+#include "table.h"
 
 typedef Lumin__User__V1__Error error_message;
 typedef Lumin__User__V1__Outcome outcome_message;
@@ -40,20 +41,35 @@ enum exit_code reply_write(const struct reply_reader *reader, const struct metho
   return message_write(reader, reply);
 }
 
-enum exit_code message_write(const struct reply_reader *reader, const ProtobufCMessage *message) {
-  struct rows rows = {.arena = reader->arena};
+static enum lumin_status json_line_write(const struct reply_reader *reader, const ProtobufCMessage *message) {
   struct span json = SPAN_EMPTY;
-  enum lumin_status status =
-      reader->json ? codec_encode_json(message, reader->arena, &json) : rows_add_message(&rows, message);
+  enum lumin_status status = codec_encode_json(message, reader->arena, &json);
+  if (status == LUMIN_OK) {
+    fwrite(json.data, 1, json.len, stdout);
+    fputc('\n', stdout);
+  }
+  return status;
+}
+
+// A person sees a list as a table, and what stands beside it as rows; other programs get rows alone.
+static enum lumin_status rows_or_table_write(const struct reply_reader *reader, const ProtobufCMessage *message) {
+  const ProtobufCFieldDescriptor *list = reader->terminal ? table_field(message) : NULL;
+  struct rows rows = {.arena = reader->arena, .passed_over = list};
+  enum lumin_status status = rows_add_message(&rows, message);
+  if (status == LUMIN_OK && list != NULL) {
+    status = table_write(stdout, message, list, terminal_width(), reader->arena);
+  }
+  if (status == LUMIN_OK) {
+    rows_write(stdout, &rows);
+  }
+  return status;
+}
+
+enum exit_code message_write(const struct reply_reader *reader, const ProtobufCMessage *message) {
+  enum lumin_status status = reader->json ? json_line_write(reader, message) : rows_or_table_write(reader, message);
   if (status != LUMIN_OK) {
     report("error", "the answer cannot be written down (%s)", status_name(status));
     return EXIT_NO_ANSWER;
-  }
-  if (reader->json) {
-    fwrite(json.data, 1, json.len, stdout);
-    fputc('\n', stdout);
-  } else {
-    rows_write(stdout, &rows);
   }
   return EXIT_FINE;
 }

@@ -68,7 +68,8 @@ void rows_write_flat(FILE *out, const struct rows *rows) {
 static enum lumin_status add_fields(struct rows *rows, struct span path, const ProtobufCMessage *message) {
   enum lumin_status status = LUMIN_OK;
   for (unsigned i = 0; status == LUMIN_OK && i < message->descriptor->n_fields; i++) {
-    status = add_field(rows, path, message, &message->descriptor->fields[i]);
+    const ProtobufCFieldDescriptor *field = &message->descriptor->fields[i];
+    status = field == rows->passed_over ? LUMIN_OK : add_field(rows, path, message, field);
   }
   return status;
 }

@@ -18,6 +18,7 @@ struct rows {
   struct arena *arena;
   struct row *items;
   size_t count, room;
+  const ProtobufCFieldDescriptor *passed_over; // NULL: no field is
 };
 
 // Rows in the arena. NO_MEMORY where it is short.

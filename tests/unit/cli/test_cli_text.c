@@ -6,9 +6,11 @@
 #include "../../../src/cli/fields.c"
 #include "../../../src/cli/names.c"
 #include "../../../src/cli/rows.c"
+#include "../../../src/cli/table.c"
 #include "../../../src/cli/text.c"
 
 #include "lumin/user/v1/commands.pb-c.h"
+#include "sample.pb-c.h"
 
 static const ProtobufCMessageDescriptor *const user_type = &lumin__user__v1__user__descriptor;
 
@@ -222,4 +224,50 @@ Test(rows, memory_that_is_short_is_said) {
   struct rows rows = {.arena = arena_create(64)};
   cr_expect_eq(rows_add_message(&rows, &user.base), LUMIN_NO_MEMORY);
   arena_destroy(rows.arena);
+}
+
+// Three elements: one wide in another sense than its bytes, one with what the others have not, one with nothing.
+static char *table_of(size_t width, size_t memory_limit, enum lumin_status expected) {
+  Lumin__Sample__Inner inners[3] = {LUMIN__SAMPLE__INNER__INIT, LUMIN__SAMPLE__INNER__INIT, LUMIN__SAMPLE__INNER__INIT};
+  Lumin__Sample__Inner *elements[] = {&inners[0], &inners[1], &inners[2]};
+  Lumin__Sample__Inner inner = LUMIN__SAMPLE__INNER__INIT;
+  Lumin__Sample__Sample sample = LUMIN__SAMPLE__SAMPLE__INIT;
+  inners[0].text = (char[]){"Zo\xc3\xab \xe4\xbd\xa0\xe5\xa5\xbd"};
+  inners[1].text = (char[]){"a\033b"};
+  inners[1].count = 12345;
+  inners[1].inner = &inner;
+  inner.text = (char[]){"deep"};
+  cr_assert_null(table_field(&sample.base));
+  sample.n_inners = 3;
+  sample.inners = elements;
+  const ProtobufCFieldDescriptor *field = table_field(&sample.base);
+  cr_assert(field && strcmp(field->name, "inners") == 0);
+  char *written = NULL;
+  size_t len = 0;
+  FILE *out = open_memstream(&written, &len);
+  struct arena *arena = arena_create(memory_limit);
+  cr_expect_eq(table_write(out, &sample.base, field, width, arena), expected);
+  arena_destroy(arena);
+  fclose(out);
+  return written;
+}
+
+Test(table, a_column_for_each_field_that_one_has) {
+  char *written = table_of(0, 1 << 20, LUMIN_OK);
+  cr_expect_str_eq(written, "text      count  inner.text  inner.count\n"
+                            "Zo\xc3\xab \xe4\xbd\xa0\xe5\xa5\xbd  0                  \n"
+                            "a\\x1bb    12345  deep        0\n"
+                            "          0                  \n");
+  free(written);
+}
+
+Test(table, what_does_not_fit_is_left_out_and_said) {
+  char *written = table_of(20, 1 << 20, LUMIN_OK);
+  cr_expect_str_eq(written, "text      count\n"
+                            "Zo\xc3\xab \xe4\xbd\xa0\xe5\xa5\xbd  0\n"
+                            "a\\x1bb    12345\n"
+                            "          0\n"
+                            "(2 more columns do not fit; --json has all)\n");
+  free(written);
+  free(table_of(0, 512, LUMIN_NO_MEMORY));
 }
