@@ -113,6 +113,30 @@ static void method_example(FILE *out, const struct method *method, const char *o
   fprintf(out, "%s\n", options_text);
 }
 
+// What a text field holds, in a word or two; docs/methods.md has the rules.
+static struct span field_hint(const ProtobufCFieldDescriptor *field, struct arena *arena) {
+  static const struct {
+    const char *field, *hint;
+  } hints[] = {{"user_id", "the user's UUID"},
+               {"viewer_id", "the UUID of who looks"},
+               {"command_id", "the command's UUID"},
+               {"first_name", "1 to 64 characters"},
+               {"last_name", "up to 64 characters; empty: none"},
+               {"email", "an address such as ada@example.com"},
+               {"phone", "a number with its country code, such as +15550100123"},
+               {"language_code", "a language tag such as en-GB; empty: not known"},
+               {"bio", "up to 500 characters; empty: none"},
+               {"birth_date", "a day as yyyy-mm-dd; empty: not known"},
+               {"avatar_url", "an https:// URL; empty: none"},
+               {"reason", "1 to 200 characters"}};
+  for (size_t i = 0; field->type == PROTOBUF_C_TYPE_STRING && i < sizeof hints / sizeof hints[0]; i++) {
+    if (strcmp(field->name, hints[i].field) == 0) {
+      return span_from_text(hints[i].hint);
+    }
+  }
+  return field_allowed(field, arena);
+}
+
 // A field that is a message is given by its own fields.
 static void group_write(FILE *out, const ProtobufCFieldDescriptor *group, struct arena *arena) {
   const ProtobufCMessageDescriptor *type = group->descriptor;
@@ -138,7 +162,7 @@ void help_write_method(FILE *out, const struct method *method, struct arena *are
     if (field_is_group(field)) {
       group_write(out, field, arena);
     } else {
-      fprintf(out, "  --%-34s %.*s\n", name_dashed(field->name, name), SPAN_ARGS(field_allowed(field, arena)));
+      fprintf(out, "  --%-34s %.*s\n", name_dashed(field->name, name), SPAN_ARGS(field_hint(field, arena)));
     }
   }
   if (command && method->user != USER_NAMED) {
