@@ -32,6 +32,15 @@ test("each luminctl line of README, in its order", () => {
   }
 });
 
+test("what stands in other places is right as far as a command line goes", () => {
+  const indented = [...readme.matchAll(/^ {4}(luminctl .*)$/gm)].map(([, line]) => line);
+  for (const line of indented) {
+    const command = line.replaceAll(/ ID\b/g, " 0192f5c4-8d7e-7c3a-9b1f-2a6d4e8f0c11");
+    const done = spawnSync("sh", ["-c", command], { env: environment, encoding: "utf8" });
+    assert.ok([0, 1].includes(done.status), `${command}\n${done.stderr}`); // there may be no such user
+  }
+});
+
 test("the example from plain Node: an own command sent, its events received", () => {
   // Where the modules of the tests are found from, and the protos at their place beside it.
   const root = path.join(rig.place.logs, "newcomer");

@@ -35,7 +35,7 @@ const publishing = [
   [["event_consumer", "worker", "setup", "operator"], `$JS.API.STREAM.INFO.${events}`],
   [["worker", "setup", "operator"], `$JS.API.STREAM.MSG.GET.${commands}`],
   [["event_consumer", "worker", "operator"], `$JS.API.STREAM.MSG.GET.${events}`],
-  [["worker", "operator"], `$JS.API.STREAM.MSG.GET.${dead}`],
+  [["operator"], `$JS.API.STREAM.MSG.GET.${dead}`],
   [["event_consumer", "operator"], `$JS.API.DIRECT.GET.${events}.${prefix}.event.user_created.${user}`],
   [["setup", "operator"], ...[commands, events, dead].map((stream) => `$JS.API.STREAM.CREATE.${stream}`)],
   [["operator"], ...[commands, events, dead].map((stream) => `$JS.API.STREAM.UPDATE.${stream}`)],
@@ -54,6 +54,7 @@ const publishing = [
   [["event_consumer", "operator"], `$JS.API.CONSUMER.DURABLE.CREATE.${events}.c`, `$JS.ACK.${events}.c.1.1.1.1.1`],
   [["operator"], `$JS.API.CONSUMER.DURABLE.CREATE.${commands}.c`, `$JS.ACK.${commands}.c.1.1.1.1.1`],
   [["operator"], `$JS.API.CONSUMER.CREATE.${dead}`, `$JS.API.CONSUMER.MSG.NEXT.${dead}.c`],
+  [["operator"], `$JS.API.CONSUMER.DELETE.${dead}.c`, `$JS.API.CONSUMER.CREATE.${dead}.c.${prefix}.dead.*.*`],
 ];
 
 // Who may listen to what; the last column is the queue group.

@@ -35,6 +35,7 @@ const canary = {
   avatarUrl: `https://avatar${mark}.example.com/${mark}.png`,
 };
 const actor = `actor-${mark}`;
+const said = {}; // by other programs
 const reason = `reason ${mark}`;
 
 const rig = await Rig.start({ after }, { name: "logs" });
@@ -234,6 +235,11 @@ test("servers that go away under load, and a worker that stops", async () => {
   await load();
   await rig.nats.restart({ hard: true });
   await eventually(async () => (await request(gateway, "probe", {}, { timeout: 1000 })).code === 0, { timeout: 60_000 });
+  for (const [word, role] of [["setup", "setup"], ["health", "setup"], ["verify", "operator"]]) {
+    const done = await rig.run("lumin-user", [word], { role, env: { LUMIN_LOG_LEVEL: "debug" } });
+    assert.ok([0, 1].includes(done.code), `${word}: ${done.stderr}`); // a foreign table is in the schema
+    said[word] = done.stdout + done.stderr;
+  }
   await worker.stop();
 });
 
@@ -259,7 +265,8 @@ test("each line has the grammar; what concerns a command names it and its trace;
 test("no log holds any of it", async () => {
   const { code, stdout, stderr } = await rig.run("lumin-user", ["config"], { role: "worker" });
   assert.equal(code, 0, stderr);
-  const texts = { worker: worker.logText(), config: stdout };
+  const texts = { worker: worker.logText(), config: stdout, ...said };
+  assert.ok(Object.values(texts).every((text) => text.length > 20));
   assert.ok(texts.worker.length > 20_000);
   for (const [name, text] of Object.entries(texts)) {
     const lower = text.toLowerCase();

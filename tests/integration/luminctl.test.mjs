@@ -3,7 +3,7 @@
 // a service could give can be given: what is printed, where, and how the program ends.
 import assert from "node:assert/strict";
 import crypto from "node:crypto";
-import { spawn, spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import path from "node:path";
 import test, { after } from "node:test";
 import {
@@ -550,13 +550,37 @@ test("events --json: CloudEvents, one a line", async () => {
   assert.equal(lines[4].datacontenttype, "application/protobuf");
 });
 
-test("events on a terminal: a table with names above its columns", async () => {
-  const shown = spawnSync("script", ["-qec", `"${path.join(build, "luminctl")}" events --limit 2`, "/dev/null"], {
+/** The lines that a person sees on a terminal as wide as it takes. */
+async function onTerminal(args) {
+  const child = spawn("script", ["-qec", `stty cols 400; "${path.join(build, "luminctl")}" ${args}`, "/dev/null"], {
     env: { PATH: process.env.PATH, ...rig.environment("gateway"), ...roleVariables },
-    encoding: "utf8",
+    stdio: ["ignore", "pipe", "ignore"],
   });
-  assert.equal(shown.status, 0, shown.stdout);
-  const [heading, ...lines] = shown.stdout.trimEnd().split("\r\n");
+  let shown = "";
+  child.stdout.setEncoding("utf8").on("data", (part) => (shown += part));
+  assert.equal(await new Promise((resolve) => child.once("close", resolve)), 0, shown);
+  return shown.trimEnd().split("\r\n");
+}
+
+test("a list: a table on a terminal, rows with their index elsewhere", async () => {
+  const users = [
+    { userId: user, firstName: "Ada", status: "USER_STATUS_ACTIVE", version: 3 },
+    { userId: other, firstName: "Bo\u001b[2J", status: "USER_STATUS_BLOCKED", blockReason: "spam", version: 12 },
+  ];
+  answers.list = () => ({ body: encode("UserPage", { users, nextPageToken: "more" }) });
+  const [heading, ada, bo, ...rest] = await onTerminal("list --limit 2");
+  assert.match(heading, /^user_id {2,}version {2,}status {2,}first_name {2,}.*block_reason$/);
+  for (const line of [ada, bo]) assert.match(line.slice(heading.indexOf("status")), /^(ACTIVE|BLOCKED) /);
+  assert.equal(bo.slice(heading.indexOf("first_name")).split(" ")[0], "Bo\\x1b[2J");
+  assert.ok(bo.endsWith("spam"));
+  assert.deepEqual(rest, ["next_page_token  more"]);
+  const piped = rows((await luminctl(["list"])).stdout);
+  assert.equal(piped["users[1].first_name"], "Bo\\x1b[2J");
+  assert.equal(piped.next_page_token, "more");
+});
+
+test("events on a terminal: a table with names above its columns", async () => {
+  const [heading, ...lines] = await onTerminal("events --limit 2");
   assert.match(heading, /^SEQUENCE  TIME {2,}EVENT {2,}USER {2,}VERSION AND FIELDS$/);
   assert.equal(lines.length, 2);
   for (const line of lines) assert.equal(line.indexOf(user), heading.indexOf("USER"));
