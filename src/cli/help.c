@@ -29,7 +29,8 @@ void help_write(FILE *out) {
         "Also:\n"
         "  events                   the event stream, one line an event\n"
         "  dead                     commands that could not be applied: list, show, replay, drop\n"
-        "  help WORD                a method, events or dead: its options, with examples\n"
+        "  export                   all users, and from where on to read the events: for a consumer that begins\n"
+        "  help WORD                a method, events, dead or export: its options, with examples\n"
         "  version                  luminctl's version\n"
         "\n"
         "Options of every method; the variable counts where the flag is not given:\n",
@@ -42,7 +43,7 @@ void help_write(FILE *out) {
       "\n"
       "  commands with --async    NATS_COMMANDS_USER, NATS_COMMANDS_PASSWORD    (role command_publisher)\n"
       "  events                   NATS_EVENTS_USER, NATS_EVENTS_PASSWORD        (role event_consumer)\n"
-      "  dead                     NATS_OPERATOR_USER, NATS_OPERATOR_PASSWORD    (role operator)\n"
+      "  dead, export             NATS_OPERATOR_USER, NATS_OPERATOR_PASSWORD    (role operator)\n"
       "\n"
       "The inbox prefix follows the user: _INBOX_lumin_<user> for these and for gateway.\n"
       "\n"
@@ -192,6 +193,30 @@ void help_write_events(FILE *out) {
         "Options, besides those of luminctl --help:\n",
         out);
   options_write(out, SCOPE_EVENTS);
+}
+
+void help_write_export(FILE *out) {
+  fputs(
+      "export: all users, and from where on to read the events\n"
+      "\n"
+      "  luminctl export > users.jsonl\n"
+      "  luminctl export --protobuf > users.bin\n"
+      "\n"
+      "For a consumer that begins today, also when old events have left the stream. Records are "
+      "lumin.user.v1.ExportRecord:\n"
+      "\n"
+      "  {\"start\":{\"eventSequence\":\"4711\",\"eventStreamCreated\":\"2026-11-21T22:20:14.123Z\"}}\n"
+      "  {\"user\":{\"userId\":\"" EXAMPLE_USER "\",\"version\":\"3\",...}}\n"
+      "  {\"end\":{\"users\":\"1\"}}\n"
+      "\n"
+      "Take the users, then read the event stream from the sequence behind eventSequence, and skip every event whose\n"
+      "ce-sequence is not above its user's version: none is missed, none is doubled. Deleted users are there with id "
+      "and\n"
+      "version. A file without its end record is not whole.\n"
+      "\n"
+      "Options, besides those of luminctl --help:\n",
+      out);
+  options_write(out, SCOPE_EXPORT);
 }
 
 // What each word of dead says of itself.

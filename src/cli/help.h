@@ -7,4 +7,5 @@
 void help_write(FILE *out);
 void help_write_method(FILE *out, const struct method *method, struct arena *arena);
 void help_write_events(FILE *out);
+void help_write_export(FILE *out);
 void help_write_dead(FILE *out, enum dead_action action);

@@ -5,6 +5,7 @@
 #include "call.h"
 #include "dead.h"
 #include "events.h"
+#include "export.h"
 #include "help.h"
 
 #define MEMORY_LIMIT (256U << 20)
@@ -35,6 +36,8 @@ static enum exit_code help(const struct invocation *invocation, struct arena *ar
     help_write_events(stdout);
   } else if (invocation->verb == VERB_DEAD) {
     help_write_dead(stdout, invocation->dead);
+  } else if (invocation->verb == VERB_EXPORT) {
+    help_write_export(stdout);
   } else {
     help_write(stdout);
   }
@@ -57,6 +60,8 @@ static enum exit_code run(const struct invocation *invocation, struct arena *are
     return events_run(invocation, arena);
   case VERB_DEAD:
     return invocation->dead == DEAD_NONE ? usage_of_dead() : dead_run(invocation, arena);
+  case VERB_EXPORT:
+    return export_run(invocation, arena);
   case VERB_VERSION:
     printf("luminctl %s\n", LUMIN_VERSION);
     return EXIT_FINE;

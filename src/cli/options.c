@@ -16,7 +16,11 @@ const struct option option_table[OPTION_COUNT] = {
 static const struct {
   const char *name;
   enum verb verb;
-} own_verbs[] = {{"events", VERB_EVENTS}, {"dead", VERB_DEAD}, {"help", VERB_HELP}, {"version", VERB_VERSION}};
+} own_verbs[] = {{"events", VERB_EVENTS},
+                 {"dead", VERB_DEAD},
+                 {"export", VERB_EXPORT},
+                 {"help", VERB_HELP},
+                 {"version", VERB_VERSION}};
 enum { OWN_VERB_COUNT = sizeof own_verbs / sizeof own_verbs[0] };
 
 static const struct {
@@ -72,7 +76,10 @@ enum option_scope invocation_scope(const struct invocation *invocation) {
   if (invocation->method != NULL) {
     return invocation->method->kind == METHOD_COMMAND ? SCOPE_COMMAND : SCOPE_QUERY;
   }
-  return invocation->verb == VERB_EVENTS ? SCOPE_EVENTS : dead_actions[invocation->dead].scope;
+  if (invocation->verb == VERB_EVENTS || invocation->verb == VERB_EXPORT) {
+    return invocation->verb == VERB_EVENTS ? SCOPE_EVENTS : SCOPE_EXPORT;
+  }
+  return dead_actions[invocation->dead].scope;
 }
 
 bool duration_parse(struct span text, int64_t *ret_ns) {
