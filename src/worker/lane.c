@@ -9,6 +9,7 @@
 
 #define STOP_PATIENCE (5 * NS_PER_SECOND) // for the last events to be acknowledged
 #define IDLE_TURN (NS_PER_SECOND / 4)     // the upkeep looks at least this often
+#define STOP_TURN (50 * NS_PER_MS)
 
 static bool lane_is_done(struct lane *lane);
 static void lane_show(struct lane *lane);
@@ -71,18 +72,19 @@ static bool lane_is_done(struct lane *lane) { return lane_stopping(lane); }
 
 // The last batch is committed. Its events go out, what the relay reached is written, the partitions are given up.
 static void lane_finish(struct lane *lane) {
-  reader_detach(lane);
   int64_t until = clock_monotonic_ns() + STOP_PATIENCE;
-  while (lane->link != NULL && relay_held(lane->relay) > 0 && clock_monotonic_ns() < until) {
-    lane_turn(lane, until);
-    if (!link_is_alive(lane->link)) {
-      lane_disconnect(lane);
-    }
+  arena_reset(lane->scratch);
+  lane_yield(lane, lane->owned_count);
+  reader_detach(lane);
+  while (lane->owned_count > 0 && link_is_alive(lane->link) && clock_monotonic_ns() < until) {
+    lane_refill_relay(lane);
+    lane_hand_over(lane);
+    lane_turn(lane, clock_monotonic_ns() + STOP_TURN);
   }
   lane_checkpoint(lane, true);
   lane_release(lane);
   until = clock_monotonic_ns() + NS_PER_SECOND;
-  while (lane->link != NULL && link_is_alive(lane->link) && natsConnection_Buffered(link_connection(lane->link)) > 0 &&
+  while (link_is_alive(lane->link) && natsConnection_Buffered(link_connection(lane->link)) > 0 &&
          clock_monotonic_ns() < until) {
     lane_turn(lane, until);
   }
@@ -191,6 +193,7 @@ static bool lane_build(struct lane *lane) {
   cursor_init(&lane->reader, &cursor_limits);
   (void)snprintf(lane->consumer_prefix, sizeof lane->consumer_prefix, "lumin_%s_%d", lane->worker->token, lane->number);
   lane->store.worker_id = lane->worker->id;
+  lane->store.lane = lane->number;
   lane->batch_limit = config->lane_batch;
   lane->registration = atomic_load(&lane->worker->registrations);
   lane->pipeline = (struct pipeline){
@@ -217,7 +220,6 @@ struct lane *lane_create(struct worker *worker, int number) {
   pthread_mutex_init(&lane->shown_lock, NULL);
   lane->worker = worker;
   lane->number = number;
-  lane->lanes = (int)worker->config->worker_lanes;
   lane->partition_count = (uint32_t)worker->config->partitions;
   if (!lane_build(lane)) {
     lane_destroy(lane);

@@ -34,7 +34,7 @@ void truths_refresh(struct lane *lane) {
 
 // ---- asking for marks
 
-static void marks_ask(struct lane *lane) {
+void lane_marks_ask(struct lane *lane) {
   arena_reset(lane->turn);
   for (uint32_t i = 0; i < lane->owned_count; i++) {
     uint16_t number = lane->owned[i];
@@ -112,6 +112,7 @@ void lane_mark_answer(struct lane *lane, struct span rest, struct span payload) 
   }
   if (span_equal(rest, SPAN_LITERAL("i"))) {
     if (js_stream_info_parse(payload, lane->turn, &info, &error) == LUMIN_OK && error.code == 0) {
+      lane->mark_answered = number;
       stream_answer(lane, &info);
     }
   } else if (js_message_parse(payload, lane->turn, &message, &error) == LUMIN_OK && error.code == 0 &&
@@ -209,6 +210,6 @@ void lane_checkpoint(struct lane *lane, bool now) {
     marks_write(lane);
   }
   if (lane->link != NULL && !now) {
-    marks_ask(lane);
+    lane_marks_ask(lane);
   }
 }

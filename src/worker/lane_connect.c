@@ -142,6 +142,7 @@ enum lumin_status lane_reopen_session(struct lane *lane) {
   char name[64], role[24], error[160] = "";
   (void)snprintf(role, sizeof role, "lane %d", lane->number);
   struct session_options options = worker_session_options(lane->worker, role, name, sizeof name);
+  options.channel = "lumin_partitions";
   options.wait = (struct session_wait){lane, session_wait_turn};
   bool first = lane->session_pause_ns == 0;
   enum lumin_status status = session_open(&options, &lane->store.session, error, sizeof error);

@@ -2,7 +2,8 @@
 // A lane from the inside, shared by the files that make it up:
 //   lane.c             the thread and its loop: the story
 //   lane_connect.c     its link and session, built anew after a loss
-//   lane_partitions.c  taking, retaking, dropping and releasing partitions
+//   lane_partitions.c  taking, retaking and dropping partitions
+//   lane_handover.c    giving partitions up, so that others can go on where this lane has ended
 //   lane_reader.c      one reader of the command stream for all its partitions: what is whose, and what is to be taken
 //   lane_input.c       the reader's actions as JetStream requests, and messages as its input
 //   lane_batch.c       one batch, and every surprise on its way to the commit
@@ -43,6 +44,7 @@ enum partition_state {
 
 struct partition {
   enum partition_state state;
+  bool leaving;    // being given up: its commands are read no more, its events still relayed
   bool attach;     // the reader must begin anew, at this partition's position at the latest
   bool verified;   // its input position was seen on the stream, or compared: what is behind it is to be taken
   bool from_start; // the stream is another one: all of it is to be taken
@@ -51,8 +53,9 @@ struct partition {
     uint64_t first, last;
   } lost[PARTITION_LOST_MAX]; // ranges to record before the next batch
   size_t lost_count;
-  bool behind; // events wait in the table that the relay had no room for
-  bool dirty;  // a position moved that no batch has written yet
+  bool behind;            // events wait in the table that the relay had no room for
+  bool dirty;             // a position moved that no batch has written yet
+  int64_t owned_since_ns; // the database's clock
   struct survey_part survey;
   uint64_t mark_position; // see lane_checkpoint.c
   uint64_t idle_sends;
@@ -65,7 +68,6 @@ struct partition {
 struct lane {
   struct worker *worker;
   int number;
-  int lanes;
   pthread_t thread;
   char consumer_prefix[40]; // "lumin_<token>_<lane>"
 
@@ -107,6 +109,9 @@ struct lane {
   unsigned registration; // of the worker, at the last take
   int64_t take_at_ns;    // when to look for free partitions next
   int64_t review_at_ns;  // ... and for lost ones
+  int64_t linked_ns;     // when the link was last there
+  int64_t leaving_ns;    // since when partitions are being given up
+  uint64_t leaving_mark; // the question whose answer is awaited before they are; 0: not asked yet
   bool retake;           // the session was lost: what is owned needs a new epoch
 
   struct taken *queue; // a ring, in the order of taking
@@ -125,7 +130,8 @@ struct lane {
 
   int64_t checkpoint_at_ns;
   // the busy mark: a stream sequence whose timestamp is being asked for
-  uint64_t mark_number; // of the question: answers to earlier ones say nothing
+  uint64_t mark_number;   // of the question: answers to earlier ones say nothing
+  uint64_t mark_answered; // the last one with an answer
   uint64_t mark_seq;
   int64_t mark_ts_ns;
   int64_t event_stream_created_ns; // as last seen: a hint that the stream may be another one
@@ -158,9 +164,13 @@ void partition_drop(struct lane *lane, uint16_t number);
 void partitions_close(struct lane *lane); // stay owned, and are surveyed before they open again
 // After a lost session: new epochs. *ret_rows tells how the partitions stand.
 LUMIN_MUST_USE enum lumin_status lane_retake(struct lane *lane, struct arena *arena, struct partition_rows *ret_rows);
-void lane_release(struct lane *lane);
 // Compares with the rows: what is not mine any more is dropped; what stands elsewhere is attached anew.
 LUMIN_MUST_USE enum lumin_status lane_review(struct lane *lane);
+
+// lane_handover.c
+void lane_yield(struct lane *lane, uint32_t count); // so many are being given up from now on
+void lane_hand_over(struct lane *lane);             // gives up those that are, once all of theirs is published
+void lane_release(struct lane *lane);               // gives up everything, as it stands
 
 // lane_input.c
 void lane_receive(struct lane *lane); // drains the inbox
@@ -181,6 +191,7 @@ void reader_lost(struct lane *lane, uint64_t first_seq, uint64_t last_seq);
 void reader_advance(struct lane *lane, const struct stream_position *position);
 void reader_heartbeat(struct lane *lane, const struct cursor_input *input);
 void reader_advance_idle(struct lane *lane);
+void reader_advance_now(struct lane *lane, uint16_t number); // one of which nothing waits
 void reader_committed(struct lane *lane, size_t count, struct stream_position position);
 
 // lane_batch.c
@@ -205,5 +216,6 @@ void lane_dead_ack(struct lane *lane, struct span rest, struct span payload, int
 // lane_checkpoint.c
 void truths_refresh(struct lane *lane); // the relay's progress into the truths
 void lane_checkpoint(struct lane *lane, bool now);
+void lane_marks_ask(struct lane *lane); // where the event stream ends: lane->mark_answered tells of the answer
 LUMIN_MUST_USE enum lumin_status lost_ranges_record(struct lane *lane, struct arena *arena);
 void lane_mark_answer(struct lane *lane, struct span rest, struct span payload); // "<number>.<kind>"

@@ -4,7 +4,7 @@
 #include "lane_internal.h"
 #include "lumin/base/clock.h"
 
-#define TAKE_INTERVAL NS_PER_SECOND
+#define TAKE_INTERVAL (NS_PER_SECOND / 2)   // for what nobody told: an expired lease
 #define REVIEW_INTERVAL (3 * NS_PER_SECOND) // a process that was stopped learns so what it has lost while it is idle
 
 static struct partition_set lane_set(const struct lane *lane) {
@@ -28,12 +28,13 @@ static void partition_own(struct lane *lane, const struct partition_row *row) {
     lane->owned[lane->owned_count++] = row->partition;
   }
   partition->state = PARTITION_SURVEYED;
-  partition->attach = partition->verified = partition->from_start = partition->behind = partition->dirty =
-      partition->dead_sent = false;
+  partition->leaving = partition->attach = partition->verified = partition->from_start = partition->behind =
+      partition->dirty = partition->dead_sent = false;
   partition->advanced = (struct stream_position){0};
   partition->lost_count = 0;
   partition->mark_position = 0;
   partition->idle_at_request = false;
+  partition->owned_since_ns = row->owned_since_ns;
 }
 
 void partition_drop(struct lane *lane, uint16_t number) {
@@ -46,6 +47,7 @@ void partition_drop(struct lane *lane, uint16_t number) {
   relay_close(lane->relay, number);
   survey_part_clear(&partition->survey);
   partition->state = PARTITION_FOREIGN;
+  partition->leaving = false;
   for (uint32_t i = 0; i < lane->owned_count; i++) {
     if (lane->owned[i] == number) {
       lane->owned[i] = lane->owned[--lane->owned_count];
@@ -147,21 +149,41 @@ enum lumin_status lane_review(struct lane *lane) {
   return status;
 }
 
-static void partitions_take(struct lane *lane) {
-  struct partition_rows rows = {0};
-  struct take_request request = {lane->number, lane->lanes, lane_set(lane)};
-  if (store_take(&lane->store, &request, lane->scratch, &rows) != LUMIN_OK || rows.count == 0) {
+// ---- taking, up to the lane's share
+
+static void rows_own(struct lane *lane, const struct partition_rows *rows) {
+  if (rows->count == 0) {
     return;
   }
-  for (size_t i = 0; i < rows.count; i++) {
-    if (rows.rows[i].partition < lane->partition_count) {
-      partition_drop(lane, rows.rows[i].partition); // taken from itself: its worker's lease had run out
-      partition_own(lane, &rows.rows[i]);
+  for (size_t i = 0; i < rows->count; i++) {
+    if (rows->rows[i].partition < lane->partition_count) {
+      partition_drop(lane, rows->rows[i].partition); // taken from itself: its worker's lease had run out
+      partition_own(lane, &rows->rows[i]);
     }
   }
-  log_info("partitions_taken", log_number("lane", lane->number), log_number("count", (int64_t)rows.count),
+  log_info("partitions_taken", log_number("lane", lane->number), log_number("count", (int64_t)rows->count),
            log_number("owned", lane->owned_count));
   survey_start(lane);
+}
+
+static void shares_keep(struct lane *lane, bool able) {
+  struct take_result result = {0};
+  struct take_request request = {able, lane_set(lane)};
+  if (store_take(&lane->store, &request, lane->scratch, &result) != LUMIN_OK) {
+    return;
+  }
+  rows_own(lane, &result.taken);
+  lane_yield(lane, result.surplus);
+}
+
+// A lane that is cut off from NATS for a lease leaves its share to others. What it can do the lease's thread tells
+// them.
+static bool lane_is_able(struct lane *lane, int64_t now) {
+  if (lane->link != NULL) {
+    lane->linked_ns = now;
+    atomic_store(&lane->worker->lane_able_ns[lane->number], now);
+  }
+  return lane->linked_ns != 0 && now - lane->linked_ns <= lane->worker->config->worker_lease_ms * NS_PER_MS;
 }
 
 void lane_keep_partitions(struct lane *lane) {
@@ -188,17 +210,10 @@ void lane_keep_partitions(struct lane *lane) {
     lane->review_at_ns = now + REVIEW_INTERVAL;
     (void)!lane_review(lane);
   }
-  if (now >= lane->take_at_ns && !lane_stopping(lane)) {
+  bool able = lane_is_able(lane, now);
+  if ((session_notified(lane->store.session) || now >= lane->take_at_ns) && !lane_stopping(lane)) {
     lane->take_at_ns = now + TAKE_INTERVAL;
-    partitions_take(lane);
+    shares_keep(lane, able);
   }
-}
-
-void lane_release(struct lane *lane) {
-  arena_reset(lane->scratch);
-  if (lane->store.session != NULL && lane->owned_count > 0 &&
-      store_release(&lane->store, lane_set(lane), lane->scratch) == LUMIN_OK) {
-    log_info("partitions_released", log_number("lane", lane->number), log_number("count", lane->owned_count));
-  }
-  partitions_drop_all(lane);
+  lane_hand_over(lane);
 }

@@ -12,8 +12,9 @@
 
 // ---- attaching
 
+// Its commands are read.
 static bool is_open(const struct lane *lane, uint16_t number) {
-  return lane->partitions[number].state == PARTITION_OPEN;
+  return lane->partitions[number].state == PARTITION_OPEN && !lane->partitions[number].leaving;
 }
 
 // The open partition with the least position; false where none is open.
@@ -208,6 +209,12 @@ void reader_advance(struct lane *lane, const struct stream_position *position) {
   lane->read = *position;
   for (uint32_t i = 0; i < lane->owned_count; i++) {
     partition_advance(lane, lane->owned[i], position);
+  }
+}
+
+void reader_advance_now(struct lane *lane, uint16_t number) {
+  if (lane->read.seq != 0) {
+    partition_advance(lane, number, &lane->read);
   }
 }
 

@@ -16,6 +16,7 @@
 
 #define STUCK_INTERVAL NS_PER_SECOND
 #define SWEEP_INTERVAL (60 * NS_PER_SECOND)
+#define LOOK_INTERVAL (NS_PER_SECOND / 4) // at which lanes can take partitions
 #define PAUSE_FIRST (50 * NS_PER_MS)
 
 struct lease {
@@ -34,6 +35,7 @@ struct lease {
   int64_t pause_ns;  // before the next attempt to connect; 0: connected
   bool lane_stuck;   // said already
   int64_t looked_ns; // at the lanes
+  uint64_t lanes;    // those that the last renewal told of
 };
 
 static enum lumin_status lease_connect(struct lease *lease, char *ret_error, size_t size);
@@ -105,6 +107,7 @@ static void lease_destroy(struct lease *lease) {
 
 // ---- the thread
 
+static uint64_t lanes_able(const struct lease *lease);
 static void lease_keep(struct lease *lease);
 static void lease_leave(struct lease *lease);
 static bool lease_sleep(struct lease *lease);
@@ -125,6 +128,7 @@ static bool lease_sleep(struct lease *lease) {
   int64_t until = lease->connect_at_ns;
   if (lease->session != NULL) {
     until = earliest(lease->renew_at_ns, earliest(lease->stuck_at_ns, lease->sweep_at_ns));
+    until = earliest(until, clock_monotonic_ns() + LOOK_INTERVAL);
   }
   pthread_mutex_lock(&lease->lock);
   for (int64_t left; !lease->stopping && (left = until - clock_monotonic_ns()) > 0;) {
@@ -150,7 +154,8 @@ static void lease_keep(struct lease *lease) {
   if (lease->session == NULL) {
     lease_reconnect(lease);
   }
-  if (lease->session != NULL && clock_monotonic_ns() >= lease->renew_at_ns) {
+  bool told = lanes_able(lease) == lease->lanes;
+  if (lease->session != NULL && (!told || clock_monotonic_ns() >= lease->renew_at_ns)) {
     lease_renew(lease);
   }
   if (lease->session != NULL && clock_monotonic_ns() >= lease->stuck_at_ns) {
@@ -206,6 +211,18 @@ static bool lanes_turn(struct lease *lease) {
   }
   lease->lane_stuck = lane >= 0;
   return lane < 0;
+}
+
+// A bit for each lane that can take partitions: others count on what is told of it. None at the end.
+static uint64_t lanes_able(const struct lease *lease) {
+  const struct worker *worker = lease->worker;
+  int64_t now = clock_monotonic_ns();
+  uint64_t lanes = 0;
+  for (uint64_t i = 0; i < worker->config->worker_lanes && !atomic_load(&worker->stopping); i++) {
+    int64_t able = atomic_load(&worker->lane_able_ns[i]);
+    lanes |= (uint64_t)(able > 0 && now - able <= lease->length_ns) << i;
+  }
+  return lanes;
 }
 
 // ---- statements
@@ -272,6 +289,7 @@ static enum lumin_status lease_register(struct lease *lease) {
   if (status == LUMIN_OK) {
     renewed_note(lease, asked);
     lease->renew_at_ns = asked + lease->length_ns / 3;
+    lease->lanes = 0;
   }
   return status;
 }
@@ -288,12 +306,13 @@ static enum lumin_status register_anew(struct lease *lease) {
 
 static void lease_renew(struct lease *lease) {
   uint32_t ms = length_ms(lease);
+  uint64_t able = lanes_able(lease), lanes = htobe64(able);
   int64_t asked = clock_monotonic_ns();
   struct answer answer = {0};
   struct params params = {
-      .count = 2,
-      .values = {(const char *)lease->worker->id.bytes, (const char *)&ms},
-      .lengths = {sizeof lease->worker->id.bytes, sizeof ms},
+      .count = 3,
+      .values = {(const char *)lease->worker->id.bytes, (const char *)&ms, (const char *)&lanes},
+      .lengths = {sizeof lease->worker->id.bytes, sizeof ms, sizeof lanes},
   };
   lease->renew_at_ns = asked + lease->length_ns / 3;
   if (!lanes_turn(lease)) {
@@ -304,6 +323,7 @@ static void lease_renew(struct lease *lease) {
   enum lumin_status status = lease_ask(lease, STATEMENT_WORKER_RENEW, &params, &answer);
   if (status == LUMIN_OK && answer.rows > 0) {
     renewed_note(lease, asked);
+    lease->lanes = able;
   } else if (status == LUMIN_OK) {
     status = register_anew(lease);
   }

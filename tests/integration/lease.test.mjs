@@ -133,7 +133,9 @@ test("a lane that hangs costs the worker its lease, and another takes over", asy
   const other = await start({ more: ["--set", "worker.name=other"] });
   fs.writeFileSync(file, "");
   const publisher = await rig.connect("command_publisher");
-  await publishCommand(publisher, "create", crypto.randomUUID(), { firstName: "H", email: "hang@example.com" });
+  for (let i = 0; i < 40; i++) { // of all partitions, the other's too
+    await publishCommand(publisher, "create", crypto.randomUUID(), { firstName: "H", email: `hang${i}@example.com` });
+  }
   await logged(hanging, "lane_stuck");
   await ownedBy("other");
   await logged(hanging, "lane_turns_again");

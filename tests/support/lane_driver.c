@@ -25,11 +25,12 @@ enum option_key {
   SCRIPT,
   PUBLISHED,
   WORKER,
-  LANE,         // its number; how many there are is worker.lanes of the configuration
+  LANE,         // its number
   RATE,         // messages a second that become visible; none: all at once
   SINCE,        // milliseconds of the wall clock: when the first of them did
   BATCH_MEMORY, // bytes, in place of lane.batch_memory
   USER_MEMORY,  // bytes, in place of lane.memory
+  SHARE,        // partitions that it waits for before it ends; none: all
   STAY,         // past the end of the script
   OPTION_COUNT
 };
@@ -56,7 +57,7 @@ int main(int count, char **texts) {
   if (!options_parse(&driver, count, texts)) {
     (void)fprintf(stderr,
                   "usage: %s --script FILE --published FILE --worker UUID [--lane N] [--rate N --since MS]\n"
-                  "       [--batch-memory BYTES] [--user-memory BYTES] [--stay]\n",
+                  "       [--batch-memory BYTES] [--user-memory BYTES] [--share N] [--stay]\n",
                   texts[0]);
     return 2;
   }
@@ -85,6 +86,7 @@ static bool options_parse(struct driver *driver, int count, char **texts) {
       {"since", required_argument, NULL, SINCE},
       {"batch-memory", required_argument, NULL, BATCH_MEMORY},
       {"user-memory", required_argument, NULL, USER_MEMORY},
+      {"share", required_argument, NULL, SHARE},
       {"stay", no_argument, NULL, STAY},
       {NULL, 0, NULL, 0},
   };
@@ -224,10 +226,7 @@ static void stream_feed(struct driver *driver) {
 
 static bool driver_is_done(const struct driver *driver) {
   const struct lane *lane = driver->lane;
-  uint32_t share = 0;
-  for (uint32_t i = 0; i < lane->partition_count; i++) {
-    share += (int)i % lane->lanes == lane->number;
-  }
+  int64_t share = driver->options[SHARE] != NULL ? option_number(driver, SHARE) : lane->partition_count;
   if (driver->options[STAY] != NULL || lane->owned_count != share || lane->queue_count > 0 || lane->retake) {
     return false;
   }
@@ -299,6 +298,7 @@ static void partitions_keep(struct driver *driver) {
   if (!driver_is_done(driver) && lane->take_at_ns > soon) {
     lane->take_at_ns = soon;
   }
+  lane->linked_ns = clock_monotonic_ns(); // it needs no link to be able
   lane_keep_partitions(lane);
 }
 

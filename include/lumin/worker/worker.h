@@ -27,6 +27,8 @@ struct worker {
   atomic_uint registrations;        // grows when the worker's row was lost and it registered anew: the lanes then give
                                     // up what they own and take again
   _Atomic int64_t lane_turned_ns[WORKER_LANES_MAX]; // last turn of each lane's loop (clock_monotonic_ns): the watchdog
+  // When each lane last got on with both of its connections up (clock_monotonic_ns): it can take partitions.
+  _Atomic int64_t lane_able_ns[WORKER_LANES_MAX];
   atomic_bool lease_lost; // the lease could not be renewed in time; lanes go on, the fence decides
 };
 

@@ -138,6 +138,11 @@ enum lumin_status params_int8(struct params *params, struct arena *arena, int64_
   return params_add(params, arena_copy(arena, span_of(&big, sizeof big)).data, sizeof big);
 }
 
+enum lumin_status params_bool(struct params *params, struct arena *arena, bool value) {
+  char byte = value ? 1 : 0;
+  return params_add(params, arena_copy(arena, span_of(&byte, 1)).data, 1);
+}
+
 enum lumin_status params_text(struct params *params, struct span value) {
   return params_add(params, value.data ? value.data : "", value.len);
 }

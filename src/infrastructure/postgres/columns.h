@@ -50,6 +50,7 @@ LUMIN_MUST_USE enum lumin_status params_columns(struct params *params, const str
 LUMIN_MUST_USE enum lumin_status params_uuid(struct params *params, struct arena *arena, const struct uuid *value);
 LUMIN_MUST_USE enum lumin_status params_int4(struct params *params, struct arena *arena, int32_t value);
 LUMIN_MUST_USE enum lumin_status params_int8(struct params *params, struct arena *arena, int64_t value);
+LUMIN_MUST_USE enum lumin_status params_bool(struct params *params, struct arena *arena, bool value);
 LUMIN_MUST_USE enum lumin_status params_text(struct params *params, struct span value);
 
 // Fields of a binary result. NULL reads as 0, nil or empty. Texts are copied into the arena.

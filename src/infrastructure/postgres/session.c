@@ -49,16 +49,18 @@ static PGconn *connection_start(const struct session_options *options) {
 }
 
 // By SET, not by start-up options: a pooler in session mode does not pass those on.
-static enum lumin_status settings_apply(PGconn *connection, int64_t statement_timeout_ns) {
-  char sql[640];
-  int64_t ms = statement_timeout_ns / NS_PER_MS;
+static enum lumin_status settings_apply(PGconn *connection, const struct session_options *options) {
+  char sql[720];
+  int64_t ms = options->statement_timeout_ns / NS_PER_MS;
+  bool listens = options->channel != NULL;
   (void)snprintf(sql, sizeof sql,
                  "SET statement_timeout = %lld; SET lock_timeout = %lld; "
                  "SET idle_in_transaction_session_timeout = %lld; SET plan_cache_mode = force_generic_plan; "
                  "SET client_min_messages = warning; SET search_path = pg_catalog; SET jit = off; "
                  "SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 2; SET tcp_keepalives_count = 3; "
-                 "SET synchronous_commit = on",
-                 (long long)ms, (long long)ms, (long long)ms);
+                 "SET synchronous_commit = on%s%s",
+                 (long long)ms, (long long)ms, (long long)ms, listens ? "; LISTEN " : "",
+                 listens ? options->channel : "");
   PGresult *result = PQexec(connection, sql);
   bool fine = PQresultStatus(result) == PGRES_COMMAND_OK;
   PQclear(result);
@@ -103,7 +105,7 @@ enum lumin_status session_open(const struct session_options *options, struct ses
   if (open) {
     (void)PQsetNoticeReceiver(session->connection, notice_ignore, NULL);
   }
-  if (!open || settings_apply(session->connection, options->statement_timeout_ns) != LUMIN_OK ||
+  if (!open || settings_apply(session->connection, options) != LUMIN_OK ||
       PQenterPipelineMode(session->connection) != 1 || PQsetnonblocking(session->connection, 1) != 0) {
     error_copy(session->connection, ret_error, size);
     session_close(session);
@@ -133,6 +135,15 @@ bool session_is_alive(const struct session *session) {
 }
 
 PGconn *session_connection(struct session *session) { return session->connection; }
+
+bool session_notified(struct session *session) {
+  bool any = false;
+  for (PGnotify *one = NULL; (one = PQnotifies(session->connection)) != NULL; any = true) {
+    PQfreemem(one);
+  }
+  return any;
+}
+
 const char *session_sqlstate(const struct session *session) { return session->sqlstate; }
 const char *session_message(const struct session *session) { return session->message; }
 

@@ -47,6 +47,7 @@ static enum lumin_status partition_rows_take(void *self, int index, const PGresu
         .event_stream_ts_ns = field_int(rows, i, 7),
         .dead_position = (uint64_t)field_int(rows, i, 8),
         .dead_relayed = (uint64_t)field_int(rows, i, 9),
+        .owned_since_ns = field_int(rows, i, 10),
     };
   }
   taker->rows.count = (size_t)count;
@@ -73,22 +74,49 @@ static struct column set_column(struct partition_set set, struct arena *arena) {
   return numbers;
 }
 
+struct take_taker {
+  struct rows_taker rows;
+  uint32_t surplus;
+};
+
+static enum lumin_status take_answer(void *self, int index, const PGresult *rows) {
+  struct take_taker *taker = self;
+  if (index == 0) {
+    taker->surplus = (uint32_t)field_int(rows, 0, 0);
+    return LUMIN_OK;
+  }
+  return partition_rows_take(&taker->rows, index, rows);
+}
+
+// What every statement on the lane's partitions begins with.
+static bool owner_params(const struct store *store, struct arena *arena, struct params *params) {
+  return params_uuid(params, arena, &store->worker_id) == LUMIN_OK &&
+         params_int4(params, arena, store->lane) == LUMIN_OK;
+}
+
 enum lumin_status store_take(struct store *store, const struct take_request *request, struct arena *arena,
-                             struct partition_rows *ret_rows) {
-  struct params params = {0};
+                             struct take_result *ret_result) {
+  struct statements statements = {.count = request->able ? 2 : 1};
+  statements.items[0].statement = STATEMENT_SURPLUS;
+  statements.items[1].statement = STATEMENT_TAKE;
+  struct params *surplus = &statements.items[0].params, *take = &statements.items[1].params;
   struct column held = set_column(request->held, arena);
-  bool fine = params_uuid(&params, arena, &store->worker_id) == LUMIN_OK &&
-              params_int4(&params, arena, request->lane) == LUMIN_OK &&
-              params_int4(&params, arena, request->lanes) == LUMIN_OK && params_column(&params, &held) == LUMIN_OK;
-  return fine ? partitions_ask(store, STATEMENT_TAKE, &params, arena, ret_rows) : LUMIN_NO_MEMORY;
+  bool fine = owner_params(store, arena, surplus) && params_bool(surplus, arena, request->able) == LUMIN_OK &&
+              owner_params(store, arena, take) && params_column(take, &held) == LUMIN_OK;
+  struct take_taker taker = {.rows.arena = arena};
+  struct session_sink sink = {&taker, take_answer};
+  enum lumin_status status = fine ? statements_run(store, &statements, &sink) : LUMIN_NO_MEMORY;
+  if (status == LUMIN_OK) {
+    *ret_result = (struct take_result){taker.rows.rows, taker.surplus};
+  }
+  return status;
 }
 
 static enum lumin_status mine_ask(struct store *store, enum session_statement statement, struct partition_set set,
                                   struct arena *arena, struct partition_rows *ret_rows) {
   struct params params = {0};
   struct column numbers = set_column(set, arena);
-  bool fine =
-      params_uuid(&params, arena, &store->worker_id) == LUMIN_OK && params_column(&params, &numbers) == LUMIN_OK;
+  bool fine = owner_params(store, arena, &params) && params_column(&params, &numbers) == LUMIN_OK;
   return fine ? partitions_ask(store, statement, &params, arena, ret_rows) : LUMIN_NO_MEMORY;
 }
 
@@ -102,8 +130,12 @@ enum lumin_status store_owned(struct store *store, struct partition_set set, str
   return mine_ask(store, STATEMENT_OWNED, set, arena, ret_rows);
 }
 
-enum lumin_status store_release(struct store *store, struct partition_set set, struct arena *arena) {
-  return mine_ask(store, STATEMENT_RELEASE, set, arena, NULL);
+enum lumin_status store_release(struct store *store, struct partition_set set, bool leaving, struct arena *arena) {
+  struct params params = {0};
+  struct column numbers = set_column(set, arena);
+  bool fine = owner_params(store, arena, &params) && params_column(&params, &numbers) == LUMIN_OK &&
+              params_bool(&params, arena, leaving) == LUMIN_OK;
+  return fine ? store_ask(store, STATEMENT_RELEASE, &params, NULL) : LUMIN_NO_MEMORY;
 }
 
 enum lumin_status store_checkpoint(struct store *store, const struct partition_mark *marks, size_t count,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What PostgreSQL refuses (guarantees 2, 7, 9 and 10): addresses and command ids that two lanes want at once, values
 // that it does not take, and days on which it takes nothing. And a lane's memory, used up.
+import crypto from "node:crypto";
 import { test, after } from "node:test";
 import { sleep } from "../../support/servers.mjs";
 import { eventOf, fold, reasonOf, Replay, readTables, differences } from "./oracle.mjs";
@@ -103,8 +104,10 @@ function checkFold(actual, states) {
 }
 
 async function twoLanes(env = {}, args = []) {
-  const start = (lane) => stage.driver({ args: ["--lane", lane, ...args], env: { LUMIN_WORKER_LANES: "2", ...env } });
-  const lanes = [await start("0"), await start("1")];
+  const workers = [crypto.randomUUID(), crypto.randomUUID()];
+  await stage.divide(workers);
+  const lanes = [];
+  for (const worker of workers) lanes.push(await stage.driver({ worker, args: ["--share", "2", ...args], env }));
   await Promise.all(lanes.map((lane) => lane.finish({ timeout: 90_000 })));
 }
 

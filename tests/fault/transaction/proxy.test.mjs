@@ -57,8 +57,8 @@ test("slow Syncs, and messages in pieces of seven bytes", async (t) => {
 });
 
 test("a take whose answer is lost: the partitions are not orphaned", async (t) => {
-  let takes = 0;
-  const decide = ({ first }) => (first === "TAKE" && ++takes === 1 ? "cut-after" : "pass");
+  let takes = 0; // how much to give up is asked in front of each
+  const decide = ({ first }) => (first === "SURPLUS" && ++takes === 1 ? "cut-after" : "pass");
   const { proxy } = await through(t, { seed: 36, decide, count: 100 });
   assert.equal(proxy.log[0].answer.sqlstate, "", "the take had happened");
 });
@@ -68,6 +68,6 @@ test("cuts at every kind of pipeline: loads, takes and retakes too", async (t) =
   const decide = () => (random.chance(0.25) ? random.pick(cuts) : "pass");
   const { proxy } = await through(t, { seed: 35, decide, count: size / 2 });
   const cut = new Set(proxy.log.map(({ statements }) => statements[0]));
-  const kinds = ["TAKE", "RETAKE", "FENCE", "USERS_LOAD"];
+  const kinds = ["SURPLUS", "RETAKE", "FENCE", "USERS_LOAD"];
   assert.deepEqual(kinds.filter((kind) => !cut.has(kind)), [], "each kind of pipeline was cut");
 });

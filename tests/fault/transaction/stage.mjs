@@ -89,8 +89,8 @@ export class Stage {
   async begin(messages, { dislikes } = {}) {
     await this.clear();
     await this.asService(`TRUNCATE lumin.events, lumin.users, lumin.identifiers, lumin.outcomes, lumin.dead_commands,
-      lumin.lost_ranges, watch.writes; DELETE FROM lumin.workers; UPDATE lumin.partitions SET owner = NULL, epoch = 0,
-      backend_pid = NULL, input_seq = 0, input_ts = 0, event_position = 0, dead_position = 0`);
+      lumin.lost_ranges, watch.writes; DELETE FROM lumin.workers; UPDATE lumin.partitions SET owner = NULL, lane = NULL,
+      epoch = 0, backend_pid = NULL, input_seq = 0, input_ts = 0, event_position = 0, dead_position = 0`);
     this.messages = messages;
     this.replay = new Replay({ partitions: this.partitions, dislikes }).run(messages);
     this.script = path.join(this.rig.place.logs, "script");
@@ -100,15 +100,23 @@ export class Stage {
 
   // ---- workers
 
-  /** A worker's row, with a lease of an hour unless told. */
-  async register(worker, lease = "1 hour") {
-    await this.sql(`INSERT INTO lumin.workers (worker_id, name, lease_until)
-      VALUES ($1, 'test', clock_timestamp() + $2::interval)
-      ON CONFLICT (worker_id) DO UPDATE SET lease_until = excluded.lease_until`, [worker, lease]);
+  /** A worker's row, with a lease of an hour and a lane that can take partitions unless told. */
+  async register(worker, lease = "1 hour", { able = true } = {}) {
+    await this.sql(`INSERT INTO lumin.workers (worker_id, name, lease_until, lanes)
+      VALUES ($1, 'test', clock_timestamp() + $2::interval, $3)
+      ON CONFLICT (worker_id) DO UPDATE SET lease_until = excluded.lease_until, lanes = excluded.lanes`,
+      [worker, lease, able ? 1 : 0]);
   }
 
   async expire(worker) {
     await this.register(worker, "-1 second");
+  }
+
+  /** Workers that own every other partition each, before they are there. */
+  async divide(workers) {
+    for (const worker of workers) await this.register(worker);
+    const sql = "UPDATE lumin.partitions SET owner = ($1::uuid[])[1 + partition % $2], lane = 0";
+    await this.sql(sql, [workers, workers.length]);
   }
 
   /** A lane of a new worker, or of one that is registered already. */

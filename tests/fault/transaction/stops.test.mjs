@@ -34,13 +34,14 @@ async function takeOver(stopped, options) {
 /** The stopped one goes on, with a lease that holds again, while the other owns everything; then it may take over. */
 async function goOn(stopped, second) {
   const before = await writesOf(stopped.worker);
-  await stage.register(stopped.worker);
+  await stage.register(stopped.worker, "1 hour", { able: false });
   const idle = stopped.said("driver_idle owned=0");
   stopped.resume();
   const fenced = () => stopped.said("driver_idle owned=0") > idle || !stopped.alive;
   await eventually(fenced, { every: 5, what: `${stopped.name} finding itself fenced` });
   assert.equal(await writesOf(stopped.worker), before, "the first wrote nothing after the take-over");
   await stage.check();
+  await stage.register(stopped.worker);
   assert.equal(await second.stop(), 0);
   await stopped.finish();
   await stage.check();
@@ -122,6 +123,7 @@ test("a half-sent batch of a stopped process holds its rows until its backend is
       await sleep(150);
       assert.equal(await lockedRows(), locked, "nobody passes a locked row, however old the lease");
       await second.stop();
+      await stage.expire(second.worker);
     }
     const over = await takeOver(first);
     if (locked > 0) assert.ok(over.freed > 0, "the stopped one's backend was ended");

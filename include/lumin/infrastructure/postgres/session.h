@@ -20,6 +20,7 @@ struct session_options {
   const char *name;
   int64_t connect_timeout_ns;
   int64_t statement_timeout_ns;
+  const char *channel; // of notifications to hear; NULL: none
   struct session_wait wait;
 };
 
@@ -39,6 +40,7 @@ LUMIN_MUST_USE enum lumin_status session_open(const struct session_options *opti
 void session_close(struct session *session); // NULL is fine
 bool session_is_alive(const struct session *session);
 PGconn *session_connection(struct session *session);
+bool session_notified(struct session *session); // whether a notification has come since this was last asked
 
 #define PARAMS_MAX 24
 

@@ -9,6 +9,7 @@
 struct store {
   struct session *session; // NULL while there is no connection: every call then says CONNECTION_LOST
   struct uuid worker_id;
+  int32_t lane; // both own partitions together
 };
 
 struct store_port store_port(struct store *store);
@@ -25,6 +26,7 @@ struct partition_row {
   int64_t event_stream_ts_ns;
   uint64_t dead_position;
   uint64_t dead_relayed;
+  int64_t owned_since_ns; // the database's clock
 };
 
 struct partition_set {
@@ -38,20 +40,28 @@ struct partition_rows {
 };
 
 struct take_request {
-  int lane, lanes;           // partitions whose number modulo `lanes` is `lane`
+  bool able;                 // to serve what it takes; else it takes nothing
   struct partition_set held; // what the lane owns by its own account
 };
 
-// Free and expired partitions, and those that are the worker's but not held: the answer to a take may have been lost.
+struct take_result {
+  struct partition_rows taken;
+  uint32_t surplus; // how many of those held shall be given up, so that others have their share
+};
+
+// Takes free and expired partitions up to the lane's share, and those that are the lane's but not held: the answer to a
+// take may have been lost.
 LUMIN_MUST_USE enum lumin_status store_take(struct store *store, const struct take_request *request,
-                                            struct arena *arena, struct partition_rows *ret_rows);
+                                            struct arena *arena, struct take_result *ret_result);
 // A new epoch for those that are still mine, after a connection was lost; waits for a commit in flight.
 LUMIN_MUST_USE enum lumin_status store_retake(struct store *store, struct partition_set set, struct arena *arena,
                                               struct partition_rows *ret_rows);
 // Those that are mine, as they stand.
 LUMIN_MUST_USE enum lumin_status store_owned(struct store *store, struct partition_set set, struct arena *arena,
                                              struct partition_rows *ret_rows);
-LUMIN_MUST_USE enum lumin_status store_release(struct store *store, struct partition_set set, struct arena *arena);
+// Frees them for others, who are told. `leaving`: the worker wants none back.
+LUMIN_MUST_USE enum lumin_status store_release(struct store *store, struct partition_set set, bool leaving,
+                                               struct arena *arena);
 // The fence alone: moves positions of partitions that have no batch. Same statuses as record.
 LUMIN_MUST_USE enum lumin_status store_checkpoint(struct store *store, const struct partition_mark *marks, size_t count,
                                                   struct arena *arena);
