@@ -172,7 +172,7 @@ static bool batch_is_committed(const struct batch *batch, const struct partition
 
 // What is queued is read again from where the partitions stand.
 static void lane_read_again(struct lane *lane) {
-  reader_detach(lane);
+  reader_forget(lane);
   queue_pop(lane, lane->queue_count);
   lane->attach = true;
   lane->attach_at_ns = 0;

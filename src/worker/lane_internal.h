@@ -187,6 +187,7 @@ void lane_attach_reader(struct lane *lane); // where it is asked for
 void reader_starts(struct lane *lane, uint64_t start_seq);
 void reader_is_anew(struct lane *lane);
 void reader_take(struct lane *lane, const struct cursor_input *input);
+void reader_forget(struct lane *lane);
 void reader_lost(struct lane *lane, uint64_t first_seq, uint64_t last_seq);
 void reader_advance(struct lane *lane, const struct stream_position *position);
 void reader_heartbeat(struct lane *lane, const struct cursor_input *input);

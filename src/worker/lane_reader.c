@@ -45,6 +45,10 @@ void lane_attach_reader(struct lane *lane) {
   if (lane->link == NULL || now < lane->attach_at_ns || !attach_is_wanted(lane)) {
     return;
   }
+  if (lane->read.seq != 0) { // or what is idle here would be read again from where it was written last
+    lane->advance_at_ns = 0;
+    lane_checkpoint(lane, true);
+  }
   reader_detach(lane);
   queue_pop(lane, lane->queue_count);
   if (!least_position(lane, &position)) {
@@ -96,13 +100,19 @@ void reader_is_anew(struct lane *lane) {
 
 // ---- reading
 
+// It does not vouch any more that what is not queued is committed: no position moves until it is attached anew.
+void reader_forget(struct lane *lane) {
+  reader_detach(lane);
+  lane->read = (struct stream_position){0};
+}
+
 static void reader_suspects(struct lane *lane, uint64_t seq) {
   log_error("command_stream_anew", log_number("lane", lane->number), log_number("position", (int64_t)lane->verify_next),
             log_number("seen", (int64_t)seq),
             log_string("what", "an input position is not on the stream: all of it is read again"));
   lane->anew = lane->attach = true;
   lane->attach_at_ns = 0;
-  reader_detach(lane);
+  reader_forget(lane);
 }
 
 // The reader has come to a position that was not compared yet, or past it.
@@ -151,7 +161,7 @@ void reader_take(struct lane *lane, const struct cursor_input *input) {
     reader_committed(lane, 1, position); // another's, or committed before
   } else if (!queue_push(lane, number, input)) {
     lane->attach = true; // the cursor counts it as taken: it must begin anew
-    reader_detach(lane);
+    reader_forget(lane);
   }
 }
 
