@@ -30,7 +30,8 @@ void help_write(FILE *out) {
         "  events                   the event stream, one line an event\n"
         "  dead                     commands that could not be applied: list, show, replay, drop\n"
         "  export                   all users, and from where on to read the events: for a consumer that begins\n"
-        "  help WORD                a method, events, dead or export: its options, with examples\n"
+        "  partitions               which worker owns what, since when, how far it is and how far behind\n"
+        "  help WORD                a method or a word: its options, with examples\n"
         "  version                  luminctl's version\n"
         "\n"
         "Options of every method; the variable counts where the flag is not given:\n",
@@ -59,6 +60,7 @@ void help_write(FILE *out) {
       "Exit codes:\n"
       "  0  done\n"
       "  1  refused: the service answered, and does not do this; docs/errors.md has every reason\n"
+      "     (partitions: one has no owner)\n"
       "  2  the command line is wrong; nothing was sent\n"
       "  3  in doubt: no answer in time, none that can be read, or none that can be written down. A command may have\n"
       "     been applied: ask command-outcome, or send it again with the same id\n"
@@ -285,6 +287,31 @@ void help_write_dead(FILE *out, enum dead_action action) {
     fputs("\nOptions, besides those of luminctl --help:\n", out);
     options_write(out, dead_helps[action].scope);
   }
+}
+
+void help_write_partitions(FILE *out) {
+  fputs("partitions: which worker owns what, since when, how far it is and how far behind\n"
+        "\n"
+        "  luminctl partitions\n"
+        "  luminctl partitions --json\n"
+        "\n"
+        "It asks the workers themselves ($SRV.STATS). A line holds a partition and its owner:\n"
+        "\n"
+        "  lane, state     open; surveyed: about to open; leaving: about to be given up; ahead: kept closed, since\n"
+        "                  the event stream knows more than the database (docs/operations.md, \"Restore\")\n"
+        "  epoch, since    how often it was handed over, and when last\n"
+        "  position        everything up to this sequence of the command stream is committed\n"
+        "  waiting         its commands that the worker has taken and not yet committed\n"
+        "  behind          messages of the command stream, of all partitions, that it has not passed yet; \"?\" for a\n"
+        "                  user that may not ask for the stream's end\n"
+        "  unrelayed       its events that the event stream has not acknowledged yet\n"
+        "\n"
+        "A partition that no worker answers for is between two owners, or its worker is stopped or cut off: then\n"
+        "another takes it over within a lease and a second. The exit code is 1 while there is one.\n"
+        "\n"
+        "Options, besides those of luminctl --help:\n",
+        out);
+  options_write(out, SCOPE_PARTITIONS);
 }
 
 // Those of this scope; what every scope has is shown for SCOPE_NONE alone.

@@ -9,3 +9,4 @@ void help_write_method(FILE *out, const struct method *method, struct arena *are
 void help_write_events(FILE *out);
 void help_write_export(FILE *out);
 void help_write_dead(FILE *out, enum dead_action action);
+void help_write_partitions(FILE *out);

@@ -7,6 +7,7 @@
 #include "events.h"
 #include "export.h"
 #include "help.h"
+#include "partitions.h"
 
 #define MEMORY_LIMIT (256U << 20)
 
@@ -38,6 +39,8 @@ static enum exit_code help(const struct invocation *invocation, struct arena *ar
     help_write_dead(stdout, invocation->dead);
   } else if (invocation->verb == VERB_EXPORT) {
     help_write_export(stdout);
+  } else if (invocation->verb == VERB_PARTITIONS) {
+    help_write_partitions(stdout);
   } else {
     help_write(stdout);
   }
@@ -62,6 +65,8 @@ static enum exit_code run(const struct invocation *invocation, struct arena *are
     return invocation->dead == DEAD_NONE ? usage_of_dead() : dead_run(invocation, arena);
   case VERB_EXPORT:
     return export_run(invocation, arena);
+  case VERB_PARTITIONS:
+    return partitions_run(invocation, arena);
   case VERB_VERSION:
     printf("luminctl %s\n", LUMIN_VERSION);
     return EXIT_FINE;

@@ -16,11 +16,8 @@ const struct option option_table[OPTION_COUNT] = {
 static const struct {
   const char *name;
   enum verb verb;
-} own_verbs[] = {{"events", VERB_EVENTS},
-                 {"dead", VERB_DEAD},
-                 {"export", VERB_EXPORT},
-                 {"help", VERB_HELP},
-                 {"version", VERB_VERSION}};
+} own_verbs[] = {{"events", VERB_EVENTS},         {"dead", VERB_DEAD}, {"export", VERB_EXPORT},
+                 {"partitions", VERB_PARTITIONS}, {"help", VERB_HELP}, {"version", VERB_VERSION}};
 enum { OWN_VERB_COUNT = sizeof own_verbs / sizeof own_verbs[0] };
 
 static const struct {
@@ -76,10 +73,16 @@ enum option_scope invocation_scope(const struct invocation *invocation) {
   if (invocation->method != NULL) {
     return invocation->method->kind == METHOD_COMMAND ? SCOPE_COMMAND : SCOPE_QUERY;
   }
-  if (invocation->verb == VERB_EVENTS || invocation->verb == VERB_EXPORT) {
-    return invocation->verb == VERB_EVENTS ? SCOPE_EVENTS : SCOPE_EXPORT;
+  switch (invocation->verb) {
+  case VERB_EVENTS:
+    return SCOPE_EVENTS;
+  case VERB_EXPORT:
+    return SCOPE_EXPORT;
+  case VERB_PARTITIONS:
+    return SCOPE_PARTITIONS;
+  default:
+    return dead_actions[invocation->dead].scope;
   }
-  return dead_actions[invocation->dead].scope;
 }
 
 bool duration_parse(struct span text, int64_t *ret_ns) {
@@ -215,10 +218,12 @@ static enum exit_code refuse_flag(struct parser *parser, struct span name) {
       list.items[list.count++] = option_table[i].name;
     }
   }
-  name_refuse(invocation->method != NULL        ? "field or option of this method"
-              : invocation->verb == VERB_EVENTS ? "option of events"
-              : invocation->dead != DEAD_NONE   ? "option of this word of dead"
-                                                : "option before the method",
+  name_refuse(invocation->method != NULL            ? "field or option of this method"
+              : invocation->verb == VERB_EVENTS     ? "option of events"
+              : invocation->verb == VERB_EXPORT     ? "option of export"
+              : invocation->verb == VERB_PARTITIONS ? "option of partitions"
+              : invocation->dead != DEAD_NONE       ? "option of this word of dead"
+                                                    : "option before the method",
               "--", name, &list);
   return EXIT_USAGE;
 }

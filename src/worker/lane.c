@@ -12,7 +12,7 @@
 #define STOP_TURN (50 * NS_PER_MS)
 
 static bool lane_is_done(struct lane *lane);
-static void lane_show(struct lane *lane);
+static int64_t idle_until_ns(const struct lane *lane);
 static void lane_finish(struct lane *lane);
 
 static void lane_live(struct lane *lane) {
@@ -26,7 +26,7 @@ static void lane_live(struct lane *lane) {
 
     struct batch *batch = lane_take(lane);
     if (batch == NULL) {
-      lane_turn(lane, clock_monotonic_ns() + IDLE_TURN);
+      lane_turn(lane, idle_until_ns(lane));
       continue;
     }
     if (lane_commit(lane, batch) == LUMIN_OK) {
@@ -42,6 +42,11 @@ static void lane_live(struct lane *lane) {
 // ---- the loop's turn
 
 static int64_t earliest(int64_t a, int64_t b) { return a < b ? a : b; }
+
+static int64_t idle_until_ns(const struct lane *lane) {
+  int64_t now = clock_monotonic_ns();
+  return lane->take_at_ns > now ? earliest(lane->take_at_ns, now + IDLE_TURN) : now + IDLE_TURN;
+}
 
 void lane_turn(struct lane *lane, int64_t deadline_ns) {
   if (lane->link != NULL) {
@@ -90,26 +95,6 @@ static void lane_finish(struct lane *lane) {
   }
 }
 
-// ---- counters for other threads
-
-static void lane_show(struct lane *lane) {
-  lane->counters.partitions = lane->owned_count;
-  lane->counters.waiting = (uint32_t)lane->queue_count;
-  lane->counters.unrelayed = relay_held(lane->relay);
-  lane->counters.nats_up = lane->link != NULL;
-  lane->counters.postgres_up = lane->store.session != NULL;
-  pthread_mutex_lock(&lane->shown_lock);
-  lane->shown = lane->counters;
-  pthread_mutex_unlock(&lane->shown_lock);
-}
-
-void lane_counters_get(const struct lane *lane, struct lane_counters *ret_counters) {
-  pthread_mutex_t *lock = (pthread_mutex_t *)(uintptr_t)&lane->shown_lock;
-  pthread_mutex_lock(lock);
-  *ret_counters = lane->shown;
-  pthread_mutex_unlock(lock);
-}
-
 // ---- birth and end
 
 void lane_destroy(struct lane *lane) {
@@ -129,6 +114,7 @@ void lane_destroy(struct lane *lane) {
   free(lane->partitions);
   free(lane->truths);
   free(lane->owned);
+  free(lane->shown_partitions);
   free(lane->queue);
   arena_destroy(lane->arena);
   arena_destroy(lane->scratch);
@@ -178,10 +164,11 @@ static bool lane_build_parts(struct lane *lane) {
   lane->partitions = calloc(lane->partition_count, sizeof *lane->partitions);
   lane->truths = calloc(lane->partition_count, sizeof *lane->truths);
   lane->owned = calloc(lane->partition_count, sizeof *lane->owned);
+  lane->shown_partitions = calloc(lane->partition_count, sizeof *lane->shown_partitions);
   lane->queue_room = 1024;
   lane->queue = calloc(lane->queue_room, sizeof *lane->queue);
   return lane->loop && lane->codec && lane->memory && lane->relay && lane->arena && lane->scratch && lane->turn &&
-         lane->partitions && lane->truths && lane->owned && lane->queue;
+         lane->partitions && lane->truths && lane->owned && lane->shown_partitions && lane->queue;
 }
 
 static bool lane_build(struct lane *lane) {

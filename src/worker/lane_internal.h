@@ -11,6 +11,7 @@
 //   lane_relay.c       the relay's port: events to their stream
 //   lane_dead.c        dead commands to theirs
 //   lane_checkpoint.c  positions that move without a batch
+//   lane_show.c        what other threads may know of it
 //   survey.c           at attach: what is on the event stream already
 // Handlers that run inside a turn of the loop only feed state machines and queues; nothing there asks the database,
 // since whoever waits for the database turns the loop.
@@ -140,6 +141,9 @@ struct lane {
   struct lane_counters counters; // this thread's
   pthread_mutex_t shown_lock;
   struct lane_counters shown; // a copy for others
+  struct lane_partition *shown_partitions;
+  size_t shown_count;
+  int64_t show_partitions_ns; // when next
 };
 
 // lane.c
@@ -157,6 +161,9 @@ LUMIN_MUST_USE enum lumin_status lane_reopen_session(struct lane *lane);
 struct span lane_inbox_subject(struct lane *lane, struct arena *arena, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 LUMIN_MUST_USE enum lumin_status lane_ask(struct lane *lane, struct span subject, struct span body, struct span reply);
+
+// lane_show.c
+void lane_show(struct lane *lane);
 
 // lane_partitions.c
 void lane_keep_partitions(struct lane *lane);

@@ -172,6 +172,10 @@ static void shares_keep(struct lane *lane, bool able) {
   if (store_take(&lane->store, &request, lane->scratch, &result) != LUMIN_OK) {
     return;
   }
+  int64_t expired_ns = clock_monotonic_ns() + (result.expiry_ms + 1) * NS_PER_MS;
+  if (result.expiry_ms > 0 && expired_ns < lane->take_at_ns) {
+    lane->take_at_ns = expired_ns;
+  }
   rows_own(lane, &result.taken);
   lane_yield(lane, result.surplus);
 }

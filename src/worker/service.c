@@ -25,6 +25,7 @@ struct service {
   struct door *door;
   struct lane *lanes[WORKER_LANES_MAX];
   size_t lane_count;
+  struct lane_partition *owned; // room for every partition
   struct service_facts facts;
   pthread_t thread;
   atomic_bool stopping;
@@ -110,9 +111,24 @@ static void service_connect(struct service *service) {
 
 // ---- answers
 
+// Lanes may hold one at the same time for a moment, so there may be no room for the last.
+static size_t partitions_gather(struct service *service) {
+  size_t room = service->worker->config->partitions, count = 0;
+  for (size_t i = 0; i < service->lane_count; i++) {
+    size_t left = room - count;
+    size_t shown = lane_partitions_get(service->lanes[i], &service->owned[count], left);
+    count += shown < left ? shown : left;
+  }
+  return count;
+}
+
 static char *stats_make(struct service *service) {
   struct lane_counters lanes[WORKER_LANES_MAX];
-  struct service_numbers numbers = {.lanes = lanes, .lane_count = service->lane_count};
+  struct service_numbers numbers = {.lanes = lanes,
+                                    .lane_count = service->lane_count,
+                                    .partition_count = service->worker->config->partitions,
+                                    .owned = service->owned,
+                                    .owned_count = partitions_gather(service)};
   for (size_t i = 0; i < METHOD_COUNT; i++) {
     door_counters_get(service->door, (enum method_id)i, &numbers.methods[i]);
   }
@@ -169,6 +185,12 @@ static void *service_run(void *self) {
   return NULL;
 }
 
+static void service_free(struct service *service) {
+  loop_destroy(service->loop);
+  free(service->owned);
+  free(service);
+}
+
 struct service *service_start(struct worker *worker, struct door *door, struct lane *const *lanes, size_t lane_count) {
   struct service *service = calloc(1, sizeof *service);
   if (service == NULL || lane_count > WORKER_LANES_MAX) {
@@ -188,9 +210,10 @@ struct service *service_start(struct worker *worker, struct door *door, struct l
                                           .worker = worker->name,
                                           .started_ns = clock_wall_ns()};
   service->loop = loop_create();
-  if (service->loop == NULL || pthread_create(&service->thread, NULL, service_run, service) != 0) {
-    loop_destroy(service->loop);
-    free(service);
+  service->owned = calloc(worker->config->partitions, sizeof *service->owned);
+  if (service->loop == NULL || service->owned == NULL ||
+      pthread_create(&service->thread, NULL, service_run, service) != 0) {
+    service_free(service);
     return NULL;
   }
   return service;
@@ -203,6 +226,5 @@ void service_stop(struct service *service) {
   atomic_store(&service->stopping, true);
   loop_wake(service->loop);
   (void)pthread_join(service->thread, NULL);
-  loop_destroy(service->loop);
-  free(service);
+  service_free(service);
 }

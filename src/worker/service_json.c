@@ -95,15 +95,40 @@ static json_t *lane_data(const struct lane_counters *lane) {
                    (json_int_t)lane->unrelayed, "nats_up", lane->nats_up, "postgres_up", lane->postgres_up);
 }
 
+static json_t *time_of(int64_t ns) {
+  char text[CLOCK_RFC3339_MAX];
+  (void)clock_format_rfc3339(ns, text);
+  return ns != 0 ? json_string(text) : json_null();
+}
+
+static json_t *partition_data(const struct lane_partition *partition) {
+  static const char *const states[] = {[LANE_PARTITION_SURVEYED] = "surveyed",
+                                       [LANE_PARTITION_OPEN] = "open",
+                                       [LANE_PARTITION_LEAVING] = "leaving",
+                                       [LANE_PARTITION_AHEAD] = "ahead"};
+  return json_pack("{s:i, s:i, s:s, s:I, s:o, s:I, s:o, s:I, s:i, s:I, s:I}", "partition", (int)partition->number,
+                   "lane", partition->lane, "state", states[partition->state], "epoch", (json_int_t)partition->epoch,
+                   "since", time_of(partition->owned_since_ns), "position", (json_int_t)partition->position, "time",
+                   time_of(partition->position_ts_ns), "passed", (json_int_t)partition->passed, "waiting",
+                   (int)partition->waiting, "event_position", (json_int_t)partition->event_position, "unrelayed",
+                   (json_int_t)partition->unrelayed);
+}
+
 // What belongs to no method stands with the one that goes the whole way.
 static json_t *worker_data(const struct service_numbers *numbers) {
   json_t *lanes = json_array();
   for (size_t i = 0; i < numbers->lane_count; i++) {
     (void)json_array_append_new(lanes, lane_data(&numbers->lanes[i]));
   }
+  json_t *owned = json_array();
+  for (size_t i = 0; i < numbers->owned_count; i++) {
+    (void)json_array_append_new(owned, partition_data(&numbers->owned[i]));
+  }
   const struct door_totals *door = &numbers->door;
-  return json_pack("{s:o, s:{s:I, s:I, s:I, s:I}}", "lanes", lanes, "door", "dropped", (json_int_t)door->dropped,
-                   "lost", (json_int_t)door->lost, "shed", (json_int_t)door->shed, "late", (json_int_t)door->late);
+  return json_pack("{s:o, s:{s:I, s:I, s:I, s:I}, s:I, s:o}", "lanes", lanes, "door", "dropped",
+                   (json_int_t)door->dropped, "lost", (json_int_t)door->lost, "shed", (json_int_t)door->shed, "late",
+                   (json_int_t)door->late, "partition_count", (json_int_t)numbers->partition_count, "partitions",
+                   owned);
 }
 
 static json_t *endpoint_stats(const struct service_facts *facts, const struct service_numbers *numbers, size_t index) {

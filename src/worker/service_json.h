@@ -20,6 +20,9 @@ struct service_numbers {
   struct door_totals door;
   const struct lane_counters *lanes;
   size_t lane_count;
+  uint64_t partition_count;           // of all workers
+  const struct lane_partition *owned; // by this one
+  size_t owned_count;
 };
 
 // Texts that the caller frees by free(); NULL without memory.

@@ -92,11 +92,19 @@ test("every answer is counted, those that refuse as errors, and the last error i
 });
 
 test("the statistics show the lanes and the door", async () => {
-  const stats = await ask("stats");
-  const data = stats.map(({ endpoints }) => endpoints.find((endpoint) => endpoint.name === "probe").data);
+  const data = await eventually(async () => {
+    const stats = await ask("stats");
+    const all = stats.map(({ endpoints }) => endpoints.find((endpoint) => endpoint.name === "probe").data);
+    return all.every(({ partitions }) => partitions.length === 16) && all;
+  }, { what: "both workers with half of the partitions" });
   const lanes = data.flatMap((one) => one.lanes);
   assert.equal(lanes.reduce((sum, lane) => sum + lane.partitions, 0), 32);
   assert.ok(lanes.reduce((sum, lane) => sum + lane.commands, 0) > 0);
+  const owned = data.flatMap((one) => one.partitions);
+  assert.deepEqual(owned.map(({ partition }) => partition).sort((a, b) => a - b), [...Array(32).keys()]);
+  assert.ok(data.every((one) => one.partition_count === 32));
+  assert.ok(owned.every(({ state, epoch, since }) => state === "open" && epoch > 0 && Date.parse(since) <= Date.now()));
+  assert.ok(owned.some(({ position, time }) => position > 0 && Date.parse(time) > 0));
   assert.ok(data.every(({ door }) => Number.isInteger(door.dropped) && Number.isInteger(door.lost)));
 });
 

@@ -53,3 +53,4 @@ if wants postgresql "$@"; then forbid_cluster; fi
 install "$@"
 if wants postgresql "$@"; then disable_service postgresql; fi
 if wants nats-server "$@"; then disable_service nats-server; fi
+if wants pgbouncer "$@"; then disable_service pgbouncer; fi

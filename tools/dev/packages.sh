@@ -13,6 +13,7 @@
   postgres_packages=(postgresql)
   test_packages=(
     clang clang-format clang-tidy libclang-rt-dev binutils universal-ctags jq patch shellcheck ca-certificates nodejs npm
+    pgbouncer
   )
 }
 

@@ -22,3 +22,25 @@ struct lane_counters {
   bool nats_up, postgres_up;
 };
 void lane_counters_get(const struct lane *lane, struct lane_counters *ret_counters); // any thread
+
+// How a partition of the lane stands.
+struct lane_partition {
+  uint16_t number;
+  int lane;
+  enum lane_partition_state {
+    LANE_PARTITION_SURVEYED, // it opens soon: the event stream is being looked at
+    LANE_PARTITION_OPEN,
+    LANE_PARTITION_LEAVING, // being given up to another lane
+    LANE_PARTITION_AHEAD,   // closed: the event stream knows more than the table
+  } state;
+  uint64_t epoch;
+  int64_t owned_since_ns; // the database's clock
+  uint64_t position;      // everything up to this sequence of the command stream is committed
+  int64_t position_ts_ns;
+  uint64_t passed;  // nothing of it waits up to this one: as far as the lane has read, where nothing does
+  uint32_t waiting; // messages taken, not yet committed
+  uint64_t event_position;
+  uint64_t unrelayed; // events committed, not yet acknowledged
+};
+// As of a quarter of a second ago at most, while the lane gets on. Writes up to `room`, returns how many there are.
+size_t lane_partitions_get(const struct lane *lane, struct lane_partition *ret_partitions, size_t room); // any thread

@@ -77,12 +77,14 @@ static struct column set_column(struct partition_set set, struct arena *arena) {
 struct take_taker {
   struct rows_taker rows;
   uint32_t surplus;
+  int64_t expiry_ms;
 };
 
 static enum lumin_status take_answer(void *self, int index, const PGresult *rows) {
   struct take_taker *taker = self;
   if (index == 0) {
     taker->surplus = (uint32_t)field_int(rows, 0, 0);
+    taker->expiry_ms = field_int(rows, 0, 1);
     return LUMIN_OK;
   }
   return partition_rows_take(&taker->rows, index, rows);
@@ -107,7 +109,7 @@ enum lumin_status store_take(struct store *store, const struct take_request *req
   struct session_sink sink = {&taker, take_answer};
   enum lumin_status status = fine ? statements_run(store, &statements, &sink) : LUMIN_NO_MEMORY;
   if (status == LUMIN_OK) {
-    *ret_result = (struct take_result){taker.rows.rows, taker.surplus};
+    *ret_result = (struct take_result){taker.rows.rows, taker.surplus, taker.expiry_ms};
   }
   return status;
 }

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: MIT
+// Partitions spread over the living workers and their lanes by themselves, whatever comes and goes, under load and
+// with the whole truth checked afterwards: within one of equal, in time, and also behind a pooler in session mode.
+import assert from "node:assert/strict";
+import crypto from "node:crypto";
+import net from "node:net";
+import test, { after, afterEach } from "node:test";
+import { Load } from "../support/load.mjs";
+import { audit, settle } from "../support/oracle.mjs";
+import { PgBouncer } from "../support/pgbouncer.mjs";
+import { Rig, eventually, freePort } from "../support/servers.mjs";
+
+const rig = await Rig.start({ after }, { name: "sharing" });
+await rig.setup();
+
+afterEach(async () => {
+  for (const worker of rig.workers) await worker.kill();
+  await rig.sql("UPDATE lumin.workers SET lease_until = now() - interval '1 day'");
+});
+
+// A lease so long that nothing here comes about by its end.
+const endless = "50s";
+
+function start(name, { lease = endless, lanes = 2, env = {} } = {}) {
+  const own = { LUMIN_WORKER_NAME: name, LUMIN_WORKER_LEASE: lease, LUMIN_WORKER_LANES: `${lanes}` };
+  return rig.worker({ name, wait: false, env: { ...own, ...env } }).then((worker) => Object.assign(worker, { lanes }));
+}
+
+/** How many partitions each lane of each worker owns: { ada: [8, 8], ... }; "" has those of nobody else. */
+async function owners(workers) {
+  const rows = await rig.sql(`SELECT coalesce(w.name, '') AS name, p.lane, count(*)::int FROM lumin.partitions p
+    LEFT JOIN lumin.workers w ON w.worker_id = p.owner AND w.lease_until > clock_timestamp() GROUP BY 1, 2`);
+  const all = { "": [0] };
+  for (const { name, lanes } of workers) all[name] = Array(lanes).fill(0);
+  for (const { name, lane, count } of rows) {
+    if (all[name]?.[lane] === 0) all[name][lane] = count;
+    else all[""][0] += count;
+  }
+  return all;
+}
+
+const sum = (numbers) => numbers.reduce((a, b) => a + b, 0);
+const even = (numbers) => Math.max(...numbers) - Math.min(...numbers) <= 1;
+
+/** Waits until these workers, and nobody else, have their shares; returns how long that took. */
+async function shared(t, what, workers, limit) {
+  const begun = performance.now();
+  let last;
+  const fair = async () => {
+    last = await owners(workers);
+    const { "": [nobody], ...lanes } = last;
+    const each = Object.values(lanes);
+    return nobody === 0 && even(each.map(sum)) && each.every(even) && lanes;
+  };
+  const found = await eventually(fair, { every: 10, timeout: limit, what }).catch((error) => {
+    throw new Error(`${what}: ${JSON.stringify(last)}`, { cause: error });
+  });
+  t.diagnostic(`${what}: ${Math.round(performance.now() - begun)} ms, ${JSON.stringify(found)}`);
+}
+
+/** What was asked and has failed. */
+function failures(load) {
+  const over = load.history.attempts.filter(({ completed }) => completed !== undefined);
+  return over.filter(({ answer }) => !["outcome", "stored"].includes(answer.kind)).map(({ answer }) => answer);
+}
+
+async function checked(t, load) {
+  await load.stop();
+  await settle(rig);
+  t.diagnostic(await audit(rig, load.history));
+}
+
+test("workers come and go", async (t) => {
+  const ada = await start("ada");
+  await shared(t, "one alone", [ada], 8000);
+  const load = await Load.start(rig, { users: 80, callers: 6, rate: 100, timeout: 6000 });
+  await load.progress();
+
+  const bob = await start("bob");
+  await shared(t, "a second has come", [ada, bob], 8000);
+  const cyd = await start("cyd", { lanes: 3 });
+  await shared(t, "a third has come, with three lanes", [ada, bob, cyd], 8000);
+  await load.progress();
+
+  const stopping = bob.stop();
+  await shared(t, "one was asked to stop", [ada, cyd], 5000);
+  assert.equal(await stopping, 0);
+  await load.progress();
+  assert.deepEqual(failures(load), [], "until then no request was lost");
+
+  const dee = await start("dee", { lease: "1s" });
+  await shared(t, "another has come", [ada, cyd, dee], 8000);
+  await dee.kill();
+  await shared(t, "it was killed: its lease of 1 s", [ada, cyd], 6000);
+  await load.progress();
+  await checked(t, load);
+});
+
+test("one that stands still is left out, and has its share again when it goes on", async (t) => {
+  const ada = await start("ada");
+  const bob = await start("bob", { lease: "1s" });
+  await shared(t, "both", [ada, bob], 8000);
+  await bob.pause();
+  await shared(t, "one stands still", [ada], 6000);
+  bob.resume();
+  await shared(t, "it goes on", [ada, bob], 8000);
+});
+
+/** What a worker reaches NATS through, until it is cut. */
+class Cable {
+  static async lay(t, port) {
+    const cable = Object.assign(new Cable(), { port: await freePort(), sockets: new Set(), whole: true });
+    const server = net.createServer((socket) => cable.whole ? cable.join(socket, port) : socket.destroy());
+    await new Promise((resolve) => server.listen(cable.port, "127.0.0.1", resolve));
+    t.after(() => (cable.cut(), server.close()));
+    return cable;
+  }
+
+  join(socket, port) {
+    const other = net.connect(port, "127.0.0.1");
+    for (const end of [socket, other]) this.sockets.add(end.on("error", () => {}));
+    socket.pipe(other).pipe(socket);
+  }
+
+  cut() {
+    this.whole = false;
+    for (const socket of this.sockets) socket.destroy();
+  }
+}
+
+test("one that is cut off from NATS leaves its share to another, and takes it back", async (t) => {
+  const cable = await Cable.lay(t, rig.nats.port);
+  const ada = await start("ada");
+  const env = { NATS_URL: `nats://127.0.0.1:${cable.port}` };
+  const bob = await start("bob", { lease: "1s", env });
+  await shared(t, "both", [ada, bob], 8000);
+  cable.cut();
+  await shared(t, "one is cut off", [ada], 8000);
+  assert.ok(bob.alive);
+  cable.whole = true;
+  await shared(t, "it is back", [ada, bob], 10_000);
+});
+
+test("luminctl partitions says who owns what, and when nobody does", async (t) => {
+  const ada = await start("ada");
+  const bob = await start("bob");
+  await shared(t, "both", [ada, bob], 8000);
+  const load = await Load.start(rig, { users: 20, callers: 2, rate: 50, timeout: 6000 });
+  await load.progress();
+  await load.stop();
+  await settle(rig);
+  const seen = await eventually(async () => {
+    const { code, stdout } = await rig.run("luminctl", ["partitions", "--json"]);
+    return code === 0 && JSON.parse(stdout);
+  }, { what: "all partitions being told of" });
+  const rows = await rig.sql(`SELECT p.partition, w.name AS worker, p.lane, p.epoch::int, p.event_position::int
+    FROM lumin.partitions p JOIN lumin.workers w ON w.worker_id = p.owner ORDER BY 1`);
+  const pick = ({ partition, worker, lane, epoch, event_position }) => ({ partition, worker, lane, epoch, event_position });
+  assert.deepEqual(seen.partitions.map(pick), rows.map(pick));
+  assert.deepEqual([seen.workers, seen.unowned], [2, 0]);
+  assert.ok(seen.partitions.every(({ state, since }) => state === "open" && Date.parse(since) <= Date.now()));
+  assert.ok(seen.partitions.every(({ behind, unrelayed, waiting }) => behind + unrelayed + waiting === 0), "all done");
+  assert.ok(seen.partitions.some(({ position, time }) => position > 0 && Date.parse(time) <= Date.now()));
+
+  await bob.kill();
+  const { code, stdout, stderr } = await rig.run("luminctl", ["partitions"]);
+  assert.equal(code, 1);
+  assert.match(stderr, /16 partitions have no owner that answers/);
+  const lines = stdout.trimEnd().split("\n");
+  assert.match(lines[0], /^PARTITION +WORKER +LANE +STATE +EPOCH +SINCE +POSITION +WAITING +BEHIND +UNRELAYED$/);
+  assert.equal(lines.length, 33);
+  assert.equal(lines.filter((line) => /^ +\d+ +ada +[01] +open +\d+ +\d{4}-\d\d-\d\dT[\d:]{8}Z +\d+ +0 +0 +0$/.test(line)).length, 16);
+  assert.equal(lines.filter((line) => /^ +\d+( +-){9}$/.test(line)).length, 16);
+});
+
+test("behind a pooler in session mode", async (t) => {
+  const bouncer = await PgBouncer.start(t, rig);
+  const env = { DATABASE_URL: bouncer.url };
+  assert.match((await rig.setup({ env })).stdout, /\S/);
+  // A row that a dead worker's connection holds: it is ended by the number that PostgreSQL knows it by.
+  const dead = crypto.randomUUID();
+  const holder = await bouncer.client();
+  await holder.query(`INSERT INTO lumin.workers VALUES ('${dead}', 'dead', now(), now() - interval '1 minute')`);
+  await holder.query(`UPDATE lumin.partitions SET owner = '${dead}', backend_pid = pg_backend_pid(), backend_start =
+    (SELECT backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()) WHERE partition = 5`);
+  await holder.query("BEGIN");
+  await holder.query("SELECT FROM lumin.partitions WHERE partition = 5 FOR UPDATE");
+
+  const ada = await start("ada", { env });
+  await shared(t, "one alone, when the row was freed", [ada], 15_000);
+  assert.match(ada.logText(), / stuck_backends_ended /);
+  const load = await Load.start(rig, { users: 80, callers: 6, rate: 100, timeout: 6000 });
+  await load.progress();
+  const bob = await start("bob", { env });
+  await shared(t, "a second has come", [ada, bob], 8000);
+  const cyd = await start("cyd", { env, lease: "1s" });
+  await shared(t, "a third has come", [ada, bob, cyd], 8000);
+  await load.progress();
+  const stopping = bob.stop();
+  await shared(t, "one was asked to stop: the others were told", [ada, cyd], 5000);
+  assert.equal(await stopping, 0);
+  assert.deepEqual(failures(load), [], "until then no request was lost");
+  await cyd.kill();
+  await shared(t, "one was killed", [ada], 6000);
+  await load.progress();
+  await checked(t, load);
+});
