@@ -47,7 +47,8 @@ static bool door_is_done(struct door *door) {
   }
   int64_t now = clock_monotonic_ns();
   if (door->stop_deadline_ns == 0) {
-    door->stop_deadline_ns = now + door->worker->config->rpc_timeout_ms * NS_PER_MS + FLUSH_PATIENCE;
+    door->stop_wait_ns = now + door->worker->config->rpc_timeout_ms * NS_PER_MS;
+    door->stop_deadline_ns = door->stop_wait_ns + FLUSH_PATIENCE;
     door->next_due_ns = 0;
     door_drain(door);
   }

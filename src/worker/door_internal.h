@@ -127,6 +127,7 @@ struct door {
   bool running;
   atomic_bool stopping;
   int64_t stop_deadline_ns; // 0: not stopping yet
+  int64_t stop_wait_ns;     // from then on nobody is kept waiting
 
   struct loop *loop;
   struct codec *codec;
@@ -240,5 +241,8 @@ int64_t door_backoff(int64_t *pause_ns);                // the next pause; doubl
 // A flood of answers that nobody reads is not added to.
 static inline bool door_output_is_full(const struct door *door) {
   return link_is_alive(door->link) && natsConnection_Buffered(link_connection(door->link)) >= (int)OUTPUT_BYTES_MAX;
+}
+static inline bool door_waits_no_more(const struct door *door) {
+  return door->stop_deadline_ns != 0 && clock_monotonic_ns() >= door->stop_wait_ns;
 }
 static inline int64_t earliest(int64_t a, int64_t b) { return a < b ? a : b; }

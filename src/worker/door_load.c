@@ -212,7 +212,7 @@ static void query_refuse_reason(struct door *door, struct door_query *query, enu
 }
 
 static void query_postpone(struct door *door, struct door_query *query) {
-  if (door->stop_deadline_ns != 0) {
+  if (door_waits_no_more(door)) {
     query_refuse_reason(door, query, LUMIN_UNAVAILABLE, "this worker stops: ask again");
     return;
   }

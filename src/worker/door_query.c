@@ -127,7 +127,7 @@ void queries_wake(struct door *door) {
   struct door_query *query = TAILQ_FIRST(&door->patient);
   while (query != NULL) {
     struct door_query *next = TAILQ_NEXT(query, others);
-    if (query->due_ns <= now || door->stop_deadline_ns != 0) {
+    if (query->due_ns <= now || door_waits_no_more(door)) {
       TAILQ_REMOVE(&door->patient, query, others);
       TAILQ_INSERT_TAIL(&door->asking, query, others);
     } else {

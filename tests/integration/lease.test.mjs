@@ -204,32 +204,3 @@ test("SIGINT ends it as well; a second signal at once, with 130", async () => {
   assert.ok(Date.now() - begun < 1000);
   resume();
 });
-
-test("a rolling restart under load loses no request", async () => {
-  const gateway = await rig.connect("gateway");
-  let worker = await start();
-  let running = true, answered = 0;
-  const failures = [];
-  const load = Promise.all(
-    Array.from({ length: 8 }, async (_none, lane) => {
-      for (let i = 0; running; i++) {
-        const answer = await request(gateway, "create", { firstName: "R", email: `r${lane}.${i}@example.com` });
-        if (answer.code !== 0) failures.push(`${answer.code} ${answer.reason}`);
-        answered++;
-      }
-    }),
-  );
-  for (let i = 0; i < 3; i++) {
-    await sleep(500);
-    const next = await start();
-    await eventually(() => next.logText().includes("nats_connected thread=door"), { what: "the next one's door" });
-    assert.equal(await worker.stop(), 0);
-    worker = next;
-  }
-  running = false;
-  await load;
-  assert.deepEqual(failures, []);
-  assert.ok(answered > 100);
-  assert.equal(await worker.stop(), 0);
-  assert.equal((await rig.run("lumin-user", ["verify"])).code, 0);
-});

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import crypto from "node:crypto";
 import net from "node:net";
 import test, { after, afterEach } from "node:test";
-import { Load } from "../support/load.mjs";
+import { Load, Random } from "../support/load.mjs";
 import { audit, settle } from "../support/oracle.mjs";
 import { PgBouncer } from "../support/pgbouncer.mjs";
 import { Rig, eventually, freePort } from "../support/servers.mjs";
@@ -104,6 +104,65 @@ test("one that stands still is left out, and has its share again when it goes on
   await shared(t, "one stands still", [ada], 6000);
   bob.resume();
   await shared(t, "it goes on", [ada, bob], 8000);
+});
+
+// ---- the shares themselves, without a worker
+
+/** Workers with one to three lanes each, and partitions owned by them, by one who is dead, or by nobody. */
+async function scatter(random) {
+  await rig.sql("DELETE FROM lumin.workers");
+  const workers = Array.from({ length: random.between(1, 6) }, (_, i) => ({ id: random.uuid(), name: `w${i}`, lanes: random.between(1, 3) }));
+  for (const { id, name, lanes } of workers) {
+    await rig.sql(`INSERT INTO lumin.workers (worker_id, name, lease_until, lanes)
+      VALUES ($1, $2, now() + interval '1 hour', $3)`, [id, name, 2 ** lanes - 1]);
+  }
+  const dead = { id: random.uuid(), lanes: 1 };
+  const greedy = random.pick(workers); // most of them have one owner
+  for (let partition = 0; partition < 32; partition++) {
+    const { id = null, lanes = 1 } = random.chance(0.5) ? greedy : random.pick([...workers, dead, {}]);
+    const owner = [id, id && random.below(lanes), partition];
+    await rig.sql("UPDATE lumin.partitions SET owner = $1, lane = $2 WHERE partition = $3", owner);
+  }
+  return workers;
+}
+
+/** What each lane does twice a second, once; how many partitions it gave up or took. */
+async function turn({ id }, lane) {
+  const held = await rig.sql("SELECT partition FROM lumin.partitions WHERE owner = $1 AND lane = $2", [id, lane]);
+  const numbers = held.map(({ partition }) => partition);
+  const [{ surplus }] = await rig.sql("SELECT lumin.lane_surplus($1, $2, true) AS surplus", [id, lane]);
+  const leaving = numbers.slice(0, surplus);
+  if (surplus > 0) await rig.sql("SELECT lumin.release_share($1, $2, $3, false)", [id, lane, leaving]);
+  const rest = numbers.slice(surplus);
+  const taken = await rig.sql("SELECT partition FROM lumin.take_share($1, $2, $3)", [id, lane, rest]);
+  assert.ok(surplus === 0 || taken.length === 0, "none is given up and taken in one turn");
+  return { given: surplus, taken: taken.length };
+}
+
+test("from any state the shares come about, in whatever order the lanes look, and few partitions move", async (t) => {
+  const random = new Random();
+  t.diagnostic(`LUMIN_TEST_SEED=${random.seed}`);
+  for (let state = 0; state < 6; state++) {
+    const workers = await scatter(random);
+    const lanes = workers.flatMap((worker) => Array.from({ length: worker.lanes }, (_, lane) => [worker, lane]));
+    const before = Object.values(await owners(workers)).slice(1).flat();
+    let given = 0;
+    for (let round = 0, moved = 1; moved > 0; round++) {
+      assert.ok(round < 8, "they come to rest");
+      moved = 0;
+      for (const [worker, lane] of lanes.sort(() => random.next() - 0.5)) {
+        const done = await turn(worker, lane);
+        moved += done.given + done.taken;
+        given += done.given;
+      }
+    }
+    const { "": [nobody], ...after } = await owners(workers);
+    assert.ok(nobody === 0 && even(Object.values(after).map(sum)) && Object.values(after).every(even), JSON.stringify(after));
+    const least = sum(Object.values(after).flat().map((held, i) => Math.max(0, before[i] - held)));
+    assert.ok(given - least <= 2, `${given - least} made a detour, from ${JSON.stringify(before)}`);
+  }
+  await rig.sql("UPDATE lumin.partitions SET owner = NULL, lane = NULL");
+  await rig.sql("DELETE FROM lumin.workers");
 });
 
 /** What a worker reaches NATS through, until it is cut. */

@@ -123,10 +123,11 @@ export class Rig {
     return { ...nats, ...(this.postgres && { DATABASE_URL: this.postgres.url }) };
   }
 
-  /** Runs a program of the build to its end: { code, stdout, stderr }. */
-  async run(program, args, { role = "operator", env = {}, timeout = 30_000 } = {}) {
-    const child = spawn(path.join(build, program), args, {
+  /** Runs a program of the build, or of another, to its end: { code, stdout, stderr }. */
+  async run(program, args, { role = "operator", env = {}, timeout = 30_000, from = build } = {}) {
+    const child = spawn(path.join(from, program), args, {
       env: { PATH: process.env.PATH, LC_ALL: "C.UTF-8", ...this.environment(role), ...env },
+      cwd: from === build ? undefined : this.place.logs, // where no config.yaml of ours is
       stdio: ["ignore", "pipe", "pipe"],
       timeout,
       killSignal: "SIGKILL",
@@ -157,10 +158,10 @@ export class Rig {
   }
 
   /** A worker; `wait: false` returns at once, for one that is expected not to become healthy. */
-  async worker({ name = `worker-${this.workers.length + 1}`, args = [], env = {}, wait = true } = {}) {
+  async worker({ name = `worker-${this.workers.length + 1}`, args = [], env = {}, wait = true, from = build } = {}) {
     const worker = new Worker({
       name,
-      command: path.join(build, "lumin-user"),
+      command: path.join(from, "lumin-user"),
       args: ["worker", ...args],
       env: { ...this.environment("worker"), ...env },
       cwd: this.place.logs,
