@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The tables: medians of the rounds, with the least and the most of them; a ratio is taken in each round first.
 import { outstanding } from "./request.mjs";
+import { workerCounts } from "./workers.mjs";
 
 const median = (values) => {
   const sorted = [...values].sort((a, b) => a - b);
@@ -76,6 +77,22 @@ function printRequest(rounds) {
   console.log(`A command's reply, and the echo's, is ${whole(bytes)} bytes with its headers.`);
 }
 
+function printWorkers(rounds) {
+  const of = (count, pick) => rounds.map((round) => pick(round[count]));
+  table(
+    "W. Mixed, drained by one worker and by several on this machine",
+    ["workers", "commands/s", "ratio to one", "us/command: workers", "PostgreSQL", "NATS"],
+    workerCounts.map((count) => [
+      String(count),
+      spread(of(count, (found) => found.rate), rate),
+      ratio(rounds.map((round) => round[count].rate / round[1].rate)),
+      whole(of(count, (found) => found.cpu.worker)),
+      whole(of(count, (found) => found.cpu.postgres)),
+      whole(of(count, (found) => found.cpu.nats)),
+    ]),
+  );
+}
+
 export function print({ machine, options, rounds }) {
   console.log(
     `${machine.cores} x ${machine.cpu}, ${machine.memory}, Linux ${machine.kernel}; ${machine.nats}; ` +
@@ -83,4 +100,5 @@ export function print({ machine, options, rounds }) {
   );
   if (rounds[0].async) printAsync(rounds.map((round) => round.async));
   if (rounds[0].request) printRequest(rounds.map((round) => round.request));
+  if (rounds[0].workers) printWorkers(rounds.map((round) => round.workers));
 }

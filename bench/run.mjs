@@ -8,12 +8,14 @@ import { machine } from "./machine.mjs";
 import { print } from "./report.mjs";
 import { printRebuild, rebuildBench } from "./rebuild.mjs";
 import { requestRound } from "./request.mjs";
+import { workersRound } from "./workers.mjs";
 
-const usage = `./dev bench [--rounds N] [--seconds N] [--commands N] [--only async|request|rebuild] [--users N] [--json FILE]
+const usage = `./dev bench [--rounds N] [--seconds N] [--commands N] [--only async|request|workers|rebuild] [--users N]
+            [--json FILE]
   --rounds    rounds, each with all measurements (5)
   --seconds   seconds of each request/reply measurement (2)
   --commands  asynchronous commands of each drain (60000)
-  --only      one half of the measurements; or, instead of both, lumin-user rebuild
+  --only      one part of the measurements; or, instead of them, lumin-user rebuild
   --users     of which rebuild makes its tables, with three events each (1000000)
   --json      where to write every number of every round`;
 
@@ -32,7 +34,7 @@ function options(words) {
     found[name] = typeof found[name] === "number" ? Number(value) : value;
     if (typeof found[name] === "number" && !(found[name] > 0)) throw new Error(usage);
   }
-  if (!["", "async", "request", "rebuild"].includes(found.only)) throw new Error(usage);
+  if (!["", "async", "request", "workers", "rebuild"].includes(found.only)) throw new Error(usage);
   if (found.commands <= active) throw new Error(`--commands: more than ${active}, the users that are changed`);
   return found;
 }
@@ -44,8 +46,10 @@ async function round(number, wanted) {
     await rig.setup();
     const state = { users: 0, ops: 0, active, ...wanted, number };
     const result = {};
-    result.async = wanted.only === "request" ? null : await asyncRound(rig, state);
-    result.request = wanted.only === "async" ? null : await requestRound(rig, state);
+    const part = (name, measure) => (["", name].includes(wanted.only) ? measure(rig, state) : null);
+    result.async = await part("async", asyncRound);
+    result.request = await part("request", requestRound);
+    result.workers = await part("workers", workersRound);
     return result;
   } finally {
     for (const hook of hooks) await hook();
