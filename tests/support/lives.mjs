@@ -36,13 +36,38 @@ function stepsOf(own) {
   ];
 }
 
+/** Questions about a user as it is now, of which one is asked after each command. */
+const questions = {
+  get: ({ user: userId }) => ({ userId }),
+  get_many: ({ user }) => ({ userIds: [user, crypto.randomUUID()] }),
+  find_by_email: ({ email }) => ({ email }),
+  find_by_phone: ({ phone }) => ({ phone }),
+  get_profile: ({ user: userId }) => ({ userId, viewerId: crypto.randomUUID() }),
+  get_history: ({ user: userId }) => ({ userId }),
+  get_at: ({ user: userId, version }) => ({ userId, version }),
+  list: () => ({ limit: 3 }),
+  list_profile_views: ({ user: userId }) => ({ userId }),
+};
+const atLeast = (version) => ({ "Lumin-Min-Version": version });
+
+/** The methods that every worker has which is here now. */
+async function methodsOf(connection) {
+  const all = [];
+  for await (const { endpoints } of await connection.services.client({ strategy: "timer", maxWait: 300 }).info("lumin-user")) {
+    all.push(new Set(endpoints.map(({ name }) => name)));
+  }
+  return new Set([...all[0]].filter((name) => all.every((each) => each.has(name))));
+}
+
 export class Lives {
-  /** So many callers, each with a pause of `think` ms at most between two requests. */
+  /** So many callers, each with a pause of `think` ms at most between two requests; by methods that all workers have. */
   static async start(rig, { callers = 12, think = 10 } = {}) {
     const lives = Object.assign(new Lives(), { think, history: new History(), failures: [], longest: 0, running: true });
     lives.counts = new Map();
     lives.gateway = await rig.connect("gateway");
     lives.publisher = await rig.connect("command_publisher");
+    lives.methods = await methodsOf(lives.gateway);
+    lives.asks = Object.keys(questions).filter((method) => lives.methods.has(method));
     lives.tasks = Array.from({ length: callers }, () => lives.leadOn());
     return lives;
   }
@@ -52,23 +77,25 @@ export class Lives {
   }
 
   async lead(user) {
-    let version = 0;
+    const known = { user, version: 0 };
     for (const [method, fields] of stepsOf(user.replaceAll("-", ""))) {
       if (!this.running) return;
       const command = commandOf(crypto.randomUUID(), method, user, fields);
       const answer = await this.timed(method, async () => (await call(this.history, this.gateway, command)).answer);
       if (!["APPLIED", "UNCHANGED"].includes(answer.status)) return this.fail(method, answer);
-      version = answer.version || version;
-      if (method !== "delete") await this.ask(user, version);
+      known.version = answer.version || known.version;
+      for (const name of ["email", "phone"]) known[name] = fields[name] ?? known[name];
+      if (method !== "delete") await this.ask(known);
       await sleep(Math.random() * this.think);
     }
   }
 
   /** What was written is read at once; and a command on the stream is waited for by its outcome. */
-  async ask(user, version) {
-    await this.query("get", { userId: user }, { "Lumin-Min-Version": version });
-    if (Math.random() < 0.7) return;
-    const command = commandOf(crypto.randomUUID(), "probe", user, {});
+  async ask(known) {
+    const method = this.asks[Math.floor(Math.random() * this.asks.length)];
+    await this.query(method, questions[method](known), method === "get" ? atLeast(known.version) : {});
+    if (Math.random() < 0.8) return;
+    const command = commandOf(crypto.randomUUID(), "probe", known.user, {});
     const { answer } = await publish(this.history, this.publisher, command);
     if (answer.kind !== "stored") this.fail("probe on the stream", answer);
     else await this.query("command_outcome", { commandId: command.id, waitMs: 5000 });
