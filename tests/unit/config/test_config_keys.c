@@ -138,6 +138,8 @@ Test(config_keys, numbers_end_at_their_limits) {
     const uint64_t tried[] = {rows[i].minimum, rows[i].maximum, rows[i].minimum - 1, rows[i].maximum + 1};
     for (size_t j = 0; j < 4; j++) {
       char value[64], expected[256];
+      if (j == 2 && rows[i].minimum == 0)
+        continue; // nothing is below it
       snprintf(value, sizeof value, "%" PRIu64 "%s", tried[j], suffix(&rows[i]));
       write_key(key_paths[i], value);
       snprintf(expected, sizeof expected,
