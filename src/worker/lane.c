@@ -30,6 +30,7 @@ static void lane_live(struct lane *lane) {
       continue;
     }
     if (lane_commit(lane, batch) == LUMIN_OK) {
+      lane_tell_cache(lane, batch);
       lane_publish_outcomes(lane, batch);
       lane_publish_events(lane, batch);
       lane_turn(lane, 0); // what was published leaves now, not when the next batch waits

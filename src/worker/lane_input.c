@@ -252,23 +252,14 @@ static bool token_number(struct span *rest, uint64_t *ret_number) {
   return span_to_u64(span_cut(rest, '.'), ret_number);
 }
 
-// 409 says in words what it means (nats-server, consumer.go): these end the request, all others end the consumer.
-static bool status_ends_pull_only(const struct arrival *arrival) {
-  if (arrival->status != 409) {
-    return arrival->status == 404 || arrival->status == 408;
-  }
-  struct span text = link_header_get(arrival->message, "Description");
-  return span_starts_with(text, SPAN_LITERAL("Exceeded Max")) ||
-         span_starts_with(text, SPAN_LITERAL("Message Size Exceeds MaxBytes"));
-}
-
 static bool pull_status(const struct arrival *arrival, struct cursor_input *input) {
   if (arrival->status == 100) {
     input->kind = CURSOR_IN_HEARTBEAT;
     return span_to_u64(link_header_get(arrival->message, "Nats-Last-Consumer"), &input->consumer_seq) &&
            span_to_u64(link_header_get(arrival->message, "Nats-Last-Stream"), &input->seq);
   }
-  input->kind = status_ends_pull_only(arrival) ? CURSOR_IN_PULL_ENDED : CURSOR_IN_CONSUMER_GONE;
+  bool only_pull = js_status_ends_pull(arrival->status, link_header_get(arrival->message, "Description"));
+  input->kind = only_pull ? CURSOR_IN_PULL_ENDED : CURSOR_IN_CONSUMER_GONE;
   return arrival->status != 0;
 }
 

@@ -7,6 +7,7 @@
 //   lane_reader.c      one reader of the command stream for all its partitions: what is whose, and what is to be taken
 //   lane_input.c       the reader's actions as JetStream requests, and messages as its input
 //   lane_batch.c       one batch, and every surprise on its way to the commit
+//   lane_cache.c       new states to the worker's cache
 //   lane_outcome.c     outcomes to those who wait for them
 //   lane_relay.c       the relay's port: events to their stream
 //   lane_dead.c        dead commands to theirs
@@ -206,6 +207,9 @@ void reader_committed(struct lane *lane, size_t count, struct stream_position po
 struct batch *lane_take(struct lane *lane); // NULL: nothing waits
 LUMIN_MUST_USE enum lumin_status lane_commit(struct lane *lane, struct batch *batch);
 void lane_forget(struct lane *lane);
+
+// lane_cache.c
+void lane_tell_cache(struct lane *lane, const struct batch *batch);
 
 // lane_outcome.c
 void lane_publish_outcomes(struct lane *lane, const struct batch *batch);

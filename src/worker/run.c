@@ -4,11 +4,13 @@
 // leaves; so a rolling restart loses nothing.
 #include "lumin/worker/run.h"
 
+#include "lumin/base/clock.h"
 #include "lumin/base/log.h"
 #include "lumin/worker/door.h"
 #include "lumin/worker/janitor.h"
 #include "lumin/worker/lane.h"
 #include "lumin/worker/lease.h"
+#include "lumin/worker/refresher.h"
 #include "lumin/worker/service.h"
 #include "run_internal.h"
 
@@ -17,6 +19,7 @@ struct run {
   struct lease *lease;
   struct lane *lanes[WORKER_LANES_MAX];
   uint64_t lane_count; // started
+  struct refresher *refresher;
   struct door *door;
   struct service *service;
   struct janitor *janitor;
@@ -89,15 +92,29 @@ static enum program_exit lease_await(struct run *run) {
   }
 }
 
+// False where memory is short; without a cache nothing is to be done.
+static bool cache_begin(struct run *run) {
+  const struct config *config = run->worker.config;
+  const struct cache_limits limits = {.bytes = config->cache_max_bytes,
+                                      .max_age_ns = config->cache_max_age_ms * NS_PER_MS};
+  if (limits.bytes == 0) {
+    return true;
+  }
+  run->worker.cache = cache_create(&limits);
+  run->refresher = run->worker.cache != NULL ? refresher_start(&run->worker) : NULL;
+  return run->refresher != NULL;
+}
+
 static enum program_exit threads_start(struct run *run) {
+  bool fine = cache_begin(run);
   uint64_t wanted = run->worker.config->worker_lanes;
-  for (; run->lane_count < wanted; run->lane_count++) {
+  for (; fine && run->lane_count < wanted; run->lane_count++) {
     run->lanes[run->lane_count] = lane_start(&run->worker, (int)run->lane_count);
     if (run->lanes[run->lane_count] == NULL) {
       break;
     }
   }
-  run->door = run->lane_count == wanted ? door_start(&run->worker) : NULL;
+  run->door = fine && run->lane_count == wanted ? door_start(&run->worker) : NULL;
   if (run->door != NULL) {
     run->service = service_start(&run->worker, run->door, run->lanes, (size_t)run->lane_count);
   }
@@ -137,4 +154,6 @@ static void run_stop(struct run *run) {
   }
   lease_stop(run->lease);
   door_destroy(run->door);
+  refresher_stop(run->refresher);
+  cache_destroy(run->worker.cache);
 }

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT
 // What the threads of a worker share: who it is, how it is set up, and two words between them. A worker is one process
-// start; its threads are its lanes (they apply commands and relay events), its door (requests), its lease (ownership)
-// and its service endpoint (discovery and statistics).
+// start; its threads are its lanes (they apply commands and relay events), its door (requests), its refresher (what the
+// door remembers of users), its lease (ownership) and its service endpoint (discovery and statistics).
 #pragma once
 
 #include <stdatomic.h>
 
 #include "lumin/base/random.h"
 #include "lumin/base/uuid.h"
+#include "lumin/infrastructure/cache/cache.h"
 #include "lumin/infrastructure/config/config.h"
 #include "lumin/infrastructure/nats/link.h"
 #include "lumin/infrastructure/postgres/session.h"
@@ -29,6 +30,7 @@ struct worker {
   _Atomic int64_t lane_turned_ns[WORKER_LANES_MAX]; // last turn of each lane's loop (clock_monotonic_ns): the watchdog
   // When each lane last got on with both of its connections up (clock_monotonic_ns): it can take partitions.
   _Atomic int64_t lane_able_ns[WORKER_LANES_MAX];
+  struct cache *cache;                              // NULL: the door remembers nothing
   atomic_bool lease_lost; // the lease could not be renewed in time; lanes go on, the fence decides
 };
 

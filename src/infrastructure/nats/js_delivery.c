@@ -75,3 +75,11 @@ static struct span trim(struct span text) {
     text.len--;
   return text;
 }
+
+// 409 says in words what it means (nats-server, consumer.go).
+bool js_status_ends_pull(int status, struct span description) {
+  if (status != 409)
+    return status == 404 || status == 408;
+  return span_starts_with(description, SPAN_LITERAL("Exceeded Max")) ||
+         span_starts_with(description, SPAN_LITERAL("Message Size Exceeds MaxBytes"));
+}

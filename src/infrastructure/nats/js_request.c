@@ -68,8 +68,12 @@ struct span js_consumer_create_subject(struct arena *arena, const struct js_cons
   return arena_printf(arena, "%.*s.%.*s", SPAN_ARGS(plain), SPAN_ARGS(consumer->filter));
 }
 
-// data is NULL where there is no start.
+// data is NULL where there is no start, or more than one.
 static struct span start_policy(struct arena *arena, const struct js_consumer *consumer) {
+  if (consumer->only_new) {
+    bool alone = consumer->start_seq == 0 && consumer->start_ns == 0;
+    return alone ? SPAN_LITERAL(",\"deliver_policy\":\"new\"") : SPAN_EMPTY;
+  }
   if (consumer->start_seq > 0)
     return arena_printf(arena, ",\"deliver_policy\":\"by_start_sequence\",\"opt_start_seq\":%" PRIu64,
                         consumer->start_seq);

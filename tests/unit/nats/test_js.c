@@ -61,6 +61,10 @@ Test(js_request, bodies) {
               "{\"stream_name\":\"S\",\"config\":{\"name\":\"c\",\"deliver_policy\":\"by_start_time\","
               "\"opt_start_time\":\"2026-11-21T22:20:14.123000000Z\",\"ack_policy\":\"none\","
               "\"replay_policy\":\"instant\",\"inactive_threshold\":0,\"num_replicas\":1,\"mem_storage\":true}}");
+  consumer = (struct js_consumer){.stream = "S", .name = SPAN("c"), .only_new = true};
+  assert_text(js_consumer_create_body(arena, &consumer),
+              "{\"stream_name\":\"S\",\"config\":{\"name\":\"c\",\"deliver_policy\":\"new\",\"ack_policy\":\"none\","
+              "\"replay_policy\":\"instant\",\"inactive_threshold\":0,\"num_replicas\":1,\"mem_storage\":true}}");
 }
 
 // Everything that would be more than a token, a second command, or need escaping in JSON.
@@ -101,6 +105,9 @@ Test(js_request, senseless_numbers_and_short_memory_make_no_request) {
   cr_assert_null(js_consumer_create_body(arena, &consumer).data);
   consumer.start_seq = 1;
   cr_assert_not_null(js_consumer_create_body(arena, &consumer).data);
+  consumer.only_new = true;
+  cr_assert_null(js_consumer_create_body(arena, &consumer).data, "from now on, or from a sequence, but not both");
+  consumer.only_new = false;
   cr_assert_null(js_consumer_create_body(small, &consumer).data);
   cr_assert_null(js_consumer_create_subject(small, &consumer).data);
   consumer.inactive_threshold_ns = -1;

@@ -189,6 +189,20 @@ static void assert_config(struct span answer, const struct js_consumer *consumer
   cr_assert(span_equal(filter, consumer->filter), "%.*s", SPAN_ARGS(filter));
 }
 
+Test(js_live, a_consumer_of_what_is_stored_from_now_on) {
+  LIVE_SCOPED struct live live = live_start();
+  struct js_consumer consumer = {
+      .stream = "S", .name = SPAN("c"), .only_new = true, .inactive_threshold_ns = 60 * NS_PER_SECOND};
+  struct js_consumer_info info;
+  live_make_stream(&live, "");
+  live_store(&live, "a.1.x");
+  info = live_make_consumer(&live, &consumer);
+  cr_assert_eq(info.pending, 0);
+  live_store(&live, "a.1.x");
+  cr_assert_eq(ask_consumer(&live, consumer.name, &info).code, 0);
+  cr_assert_eq(info.pending, 1);
+}
+
 Test(js_live, consumers_of_every_shape) {
   LIVE_SCOPED struct live live = live_start();
   static const struct span filters[] = {{"", 0}, {"a.1.x", 5}, {"a.1.>", 5}, {"a.*.x", 5}};

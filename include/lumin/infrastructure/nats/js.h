@@ -36,6 +36,7 @@ struct js_consumer {
   struct span filter; // empty: the whole stream
   uint64_t start_seq; // by_start_sequence
   int64_t start_ns;   // by_start_time, where start_seq is 0: what the stream has taken from then on
+  bool only_new;      // in place of both: what is stored from now on
   int64_t inactive_threshold_ns;
   bool headers_only;
 };
@@ -121,3 +122,7 @@ struct js_delivery {
   uint64_t pending;
 };
 LUMIN_MUST_USE enum lumin_status js_delivery_parse(struct span reply, struct js_delivery *ret_delivery);
+
+// Whether a status message in answer to a pull request, with its "Description", ends that request alone; any other but
+// a heartbeat (100) ends the consumer.
+bool js_status_ends_pull(int status, struct span description);
