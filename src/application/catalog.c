@@ -21,6 +21,7 @@ const struct method methods[METHOD_COUNT] = {
 #define COMMAND(snake, Request, rule, text)                                                                            \
   [METHOD_##snake] = {.id = METHOD_##snake,                                                                            \
                       .name = #snake,                                                                                  \
+                      .name_len = sizeof #snake - 1,                                                                   \
                       .kind = METHOD_COMMAND,                                                                          \
                       .request = DESCRIPTOR(snake),                                                                    \
                       .reply = REPLY_Outcome,                                                                          \
@@ -30,6 +31,7 @@ const struct method methods[METHOD_COUNT] = {
 #define QUERY(snake, Request, Reply, text)                                                                             \
   [METHOD_##snake] = {.id = METHOD_##snake,                                                                            \
                       .name = #snake,                                                                                  \
+                      .name_len = sizeof #snake - 1,                                                                   \
                       .kind = METHOD_QUERY,                                                                            \
                       .request = DESCRIPTOR(snake),                                                                    \
                       .reply = REPLY_##Reply,                                                                          \
@@ -42,7 +44,7 @@ const struct method methods[METHOD_COUNT] = {
 
 const struct method *method_find(struct span name) {
   for (size_t i = 0; i < METHOD_COUNT; i++) {
-    if (span_equal(name, span_from_text(methods[i].name))) {
+    if (span_equal(name, span_of(methods[i].name, methods[i].name_len))) {
       return &methods[i];
     }
   }

@@ -9,7 +9,6 @@
 #include <pthread.h>
 
 static enum lumin_status parse_text(struct span text, bool any_case, struct uuid *ret_uuid);
-static int hex_value(char c, bool any_case);
 static bool digest_parts(EVP_MD_CTX *context, const struct uuid *name_space, const struct span *parts, size_t count,
                          unsigned char ret_digest[EVP_MAX_MD_SIZE]);
 static const EVP_MD *sha1_method(void);
@@ -96,32 +95,36 @@ enum lumin_status uuid_v7(struct uuid *ret_uuid) {
   return LUMIN_OK;
 }
 
+// A digit's value and one, so that 0 is no digit. By table: the digits of random ids would mislead a branch every other
+// time.
+#define UPPER 0x40
+static const uint8_t digits_read[256] = {
+    ['0'] = 1,          ['1'] = 2,          ['2'] = 3,          ['3'] = 4,          ['4'] = 5,
+    ['5'] = 6,          ['6'] = 7,          ['7'] = 8,          ['8'] = 9,          ['9'] = 10,
+    ['a'] = 11,         ['b'] = 12,         ['c'] = 13,         ['d'] = 14,         ['e'] = 15,
+    ['f'] = 16,         ['A'] = 11 | UPPER, ['B'] = 12 | UPPER, ['C'] = 13 | UPPER, ['D'] = 14 | UPPER,
+    ['E'] = 15 | UPPER, ['F'] = 16 | UPPER,
+};
+
 static enum lumin_status parse_text(struct span text, bool any_case, struct uuid *ret_uuid) {
   if (text.len != UUID_TEXT_LEN)
     return LUMIN_INVALID_ARGUMENT;
   struct uuid parsed;
-  const char *at = text.data;
+  const unsigned char *at = (const unsigned char *)text.data;
+  unsigned seen = 0;
   for (size_t i = 0; i < sizeof parsed.bytes; i++) {
     if (dash_before(i) && *at++ != '-')
       return LUMIN_INVALID_ARGUMENT;
-    int high = hex_value(*at++, any_case);
-    int low = hex_value(*at++, any_case);
-    if (high < 0 || low < 0)
+    unsigned high = digits_read[*at++], low = digits_read[*at++];
+    if (high == 0 || low == 0)
       return LUMIN_INVALID_ARGUMENT;
-    parsed.bytes[i] = (uint8_t)(high << 4 | low);
+    seen |= high | low;
+    parsed.bytes[i] = (uint8_t)(((high - 1) & 15) << 4 | ((low - 1) & 15));
   }
+  if ((seen & UPPER) && !any_case)
+    return LUMIN_INVALID_ARGUMENT;
   *ret_uuid = parsed;
   return LUMIN_OK;
-}
-
-static int hex_value(char c, bool any_case) {
-  if (c >= '0' && c <= '9')
-    return c - '0';
-  if (c >= 'a' && c <= 'f')
-    return c - 'a' + 10;
-  if (any_case && c >= 'A' && c <= 'F')
-    return c - 'A' + 10;
-  return -1;
 }
 
 static bool digest_parts(EVP_MD_CTX *context, const struct uuid *name_space, const struct span *parts, size_t count,

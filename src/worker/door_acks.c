@@ -66,7 +66,7 @@ static void inbox_receive(struct door *door, struct ack_inbox *inbox) {
     inbox->acked++;
     arena_reset(door->scratch);
     command_stored(door, message);
-    natsMsg_Destroy(message);
+    link_discard(door->link, message);
   }
   if (inbox->refused > refused && inbox == &door->acks[door->ack_inbox]) {
     inbox_move_on(door);

@@ -46,6 +46,7 @@ struct caller {
   struct span reply;           // NUL-terminated behind its length, as all here
   struct span traceparent;     // a valid one, or empty
   bool json;                   // what it wants to read
+  bool typed;                  // it has named a type, and is told the answer's
   int64_t started_ns;
   struct uuid command_id; // commands; nil while it is not known
   struct uuid user_id;    // commands; nil while it is not known

@@ -88,7 +88,7 @@ static void messages_take(struct door *door, natsSubscription *subscription,
   while ((message = link_next(subscription, &nonsense)) != NULL) {
     arena_reset(door->scratch);
     take(door, message);
-    natsMsg_Destroy(message);
+    link_discard(door->link, message);
   }
   atomic_fetch_add(&door->totals.dropped, nonsense);
 }

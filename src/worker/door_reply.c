@@ -22,16 +22,20 @@ static size_t header_add(struct link_header *headers, size_t count, const char *
 void reply_send(struct door *door, const struct caller *caller, const struct reply *reply) {
   struct link_header headers[REPLY_HEADERS];
   char command_id[UUID_TEXT_LEN + 1];
-  uuid_format(&caller->command_id, command_id);
   size_t count = header_add(headers, 0, "Content-Type",
                             reply->json ? SPAN_LITERAL("application/json") : SPAN_LITERAL("application/protobuf"));
   if (!uuid_is_nil(&caller->command_id)) {
+    uuid_format(&caller->command_id, command_id);
     count = header_add(headers, count, "Lumin-Command-Id", span_of(command_id, UUID_TEXT_LEN));
   }
   count = header_add(headers, count, "Lumin-Outcome", reply->outcome);
   count = header_add(headers, count, "Nats-Service-Error-Code", reply->error_code);
   count = header_add(headers, count, "Nats-Service-Error", reply->error);
   count = header_add(headers, count, "traceparent", caller->traceparent);
+  if (count == 1 && !reply->json && !caller->typed) {
+    count =
+        0; // protobuf is what is meant where nothing is said, and headers cost more than all else about a small answer
+  }
   method_count(door, caller, reply); // first: who has the answer finds it counted
   answer_report(caller, reply);
   if (!link_is_alive(door->link) ||

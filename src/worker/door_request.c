@@ -20,7 +20,9 @@ void request_take(struct door *door, natsMsg *message) {
       .payload = span_of(natsMsg_GetData(message), (size_t)natsMsg_GetDataLength(message)),
   };
   struct span subject = span_from_text(natsMsg_GetSubject(message));
-  request.json = payload_is_json(request.payload, link_header_get(message, "Content-Type"));
+  struct span content_type = link_header_get(message, "Content-Type");
+  request.json = payload_is_json(request.payload, content_type);
+  request.caller.typed = content_type.len > 0 || link_header_get(message, "Accept").len > 0;
   if (accept_check(&request, &(struct refusal){0}) != LUMIN_OK) { // first, so that every refusal can be read
     request.caller.json = request.json;
   }

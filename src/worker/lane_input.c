@@ -427,6 +427,8 @@ void lane_receive(struct lane *lane) {
     waiting = left;
     arena_reset(lane->turn);
     lane_arrive(lane, lane->arriving);
-    natsMsg_Destroy(lane->arriving); // NULL where it was taken
+    if (lane->arriving != NULL) { // else it was taken
+      link_discard(lane->link, lane->arriving);
+    }
   }
 }

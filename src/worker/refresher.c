@@ -246,7 +246,7 @@ static void refresher_receive(struct refresher *refresher) {
     } else {
       answer_take(refresher, message);
     }
-    natsMsg_Destroy(message);
+    link_discard(refresher->link, message);
   }
 }
 

@@ -23,6 +23,7 @@ enum method_id {
 struct method {
   enum method_id id;
   const char *name; // "change_email": the token in the subject
+  size_t name_len;
   enum method_kind kind;
   const ProtobufCMessageDescriptor *request;
   const ProtobufCMessageDescriptor *reply;

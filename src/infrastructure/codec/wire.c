@@ -56,8 +56,21 @@ static bool wire_bytes(struct wire *wire, uint64_t len, struct span *ret_bytes) 
   return true;
 }
 
+// Most texts are ASCII through and through: how much of this one, from its begin, without NUL.
+static size_t plain_len(struct span text) {
+  const uint64_t high = UINT64_C(0x8080808080808080), low = UINT64_C(0x0101010101010101);
+  size_t at = 0;
+  for (uint64_t eight = 0; text.len - at >= sizeof eight; at += sizeof eight) {
+    memcpy(&eight, text.data + at, sizeof eight);
+    if (((eight | (eight - low)) & high) != 0) { // a byte above 127, or a borrow from one that is 0
+      break;
+    }
+  }
+  return at;
+}
+
 bool text_is_sound(struct span text) {
-  for (size_t at = 0; at < text.len;) {
+  for (size_t at = plain_len(text); at < text.len;) {
     utf8proc_int32_t point = 0;
     utf8proc_ssize_t step =
         utf8proc_iterate((const utf8proc_uint8_t *)text.data + at, (utf8proc_ssize_t)(text.len - at), &point);

@@ -10,6 +10,9 @@
 #include "lumin/base/clock.h"
 #include "lumin/base/random.h"
 
+#define DISCARDS 128              // messages that wait to be destroyed together,
+#define DISCARD_BYTES (256 << 10) // and of how much payload, at the most
+
 struct link {
   struct loop *loop;
   struct loop_watch watch;
@@ -21,6 +24,9 @@ struct link {
   size_t inbox_len;
   char complaint[256]; // the last one told
   int64_t complaint_ns;
+  natsMsg *discarded[DISCARDS];
+  size_t discarded_count;
+  int64_t discarded_bytes;
 };
 
 static void link_ready(void *self, uint32_t events) {
@@ -181,6 +187,22 @@ enum lumin_status link_open(struct loop *loop, const struct link_options *option
   return LUMIN_OK;
 }
 
+static void discarded_destroy(struct link *link) {
+  for (size_t i = 0; i < link->discarded_count; i++) {
+    natsMsg_Destroy(link->discarded[i]);
+  }
+  link->discarded_count = 0;
+  link->discarded_bytes = 0;
+}
+
+void link_discard(struct link *link, natsMsg *message) {
+  link->discarded[link->discarded_count++] = message;
+  link->discarded_bytes += natsMsg_GetDataLength(message);
+  if (link->discarded_count == DISCARDS || link->discarded_bytes >= DISCARD_BYTES) {
+    discarded_destroy(link);
+  }
+}
+
 void link_close(struct link *link) {
   if (link == NULL) {
     return;
@@ -195,6 +217,7 @@ void link_close(struct link *link) {
     loop_remove(link->loop, &link->watch);
   }
   natsConnection_Destroy(link->connection);
+  discarded_destroy(link);
   free(link->subscriptions);
   free(link);
 }
@@ -284,6 +307,9 @@ enum lumin_status link_publish(struct link *link, struct span subject, struct sp
 
 enum lumin_status link_publish_message(struct link *link, const struct link_message *source) {
   natsMsg *message = NULL;
+  if (source->header_count == 0) {
+    return link_publish(link, source->subject, source->reply, source->payload); // which makes no message
+  }
   natsStatus status = natsMsg_Create(&message, source->subject.data, source->reply.len > 0 ? source->reply.data : NULL,
                                      source->payload.data, (int)source->payload.len);
   for (size_t i = 0; i < source->header_count && status == NATS_OK; i++) {
@@ -292,7 +318,9 @@ enum lumin_status link_publish_message(struct link *link, const struct link_mess
   if (status == NATS_OK) {
     status = natsConnection_PublishMsg(link->connection, message);
   }
-  natsMsg_Destroy(message);
+  if (message != NULL) {
+    link_discard(link, message);
+  }
   return status == NATS_OK ? LUMIN_OK : LUMIN_CONNECTION_LOST;
 }
 

@@ -131,6 +131,24 @@ Test(wire, cases) {
   }
 }
 
+// Every byte at every place: the quick look at plain texts sees what the slow one would.
+Test(wire, one_byte_anywhere_decides_about_a_text) {
+  char text[40];
+  for (size_t len = 1; len <= 24; len++)
+    for (size_t at = 0; at < len; at++)
+      for (int byte = 0; byte < 256; byte++) {
+        memset(text, 'a', sizeof text);
+        text[at] = (char)byte;
+        cr_assert_eq(text_is_sound(span_of(text, len)), byte > 0 && byte < 128, "%d at %zu of %zu", byte, at, len);
+      }
+  for (size_t at = 0; at <= 24; at++) {
+    memset(text, 'a', sizeof text);
+    memcpy(text + at, "\xf0\x9f\x98\x80", 4);
+    cr_assert(text_is_sound(span_of(text, 30)), "%zu", at);
+    cr_assert_not(text_is_sound(span_of(text, at + 3)), "%zu", at);
+  }
+}
+
 // ---- what comes through: sound texts, and a message that stays the same however often it is written and read
 
 static bool is_utf8(const char *text) {
