@@ -127,6 +127,31 @@ Lumin__User__V1__User *user_message(const struct user *user, struct arena *arena
   return user_texts_fill(user, arena, message) && user_parts_fill(user, arena, message) ? message : NULL;
 }
 
+struct user user_restore(const Lumin__User__V1__User *message) {
+  struct user user = {
+      .version = message->version,
+      .status = (enum user_status)message->status,
+      .first_name = span_from_text(message->first_name),
+      .last_name = span_from_text(message->last_name),
+      .email = {.text = span_from_text(message->email)},
+      .phone = span_from_text(message->phone),
+      .email_verified = message->email_verified,
+      .phone_verified = message->phone_verified,
+      .profile = {.language_code = span_from_text(message->language_code),
+                  .bio = span_from_text(message->bio),
+                  .birth_date = span_from_text(message->birth_date),
+                  .avatar_url = span_from_text(message->avatar_url),
+                  .privacy = privacy_restore(message->privacy_settings)},
+      .profile_views = message->profile_views,
+      .block_reason = span_from_text(message->block_reason),
+      .blocked_until_ns = timestamp_restore(message->blocked_until),
+      .created_ns = timestamp_restore(message->created_at),
+      .updated_ns = timestamp_restore(message->updated_at),
+  };
+  (void)!uuid_parse(span_from_text(message->user_id), &user.id);
+  return user;
+}
+
 Lumin__User__V1__Error *error_message(const struct refusal *refusal, struct arena *arena) {
   Lumin__User__V1__Error *message = ARENA_NEW(arena, Lumin__User__V1__Error);
   if (message == NULL) {

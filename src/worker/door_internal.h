@@ -6,6 +6,7 @@
 //   door_command.c   commands on their way to the stream, and their outcomes back
 //   door_acks.c      their PubAcks, and the streams that do not take them
 //   door_query.c     queries as they come, and those that wait
+//   door_cache.c     queries that memory can answer, and what loads leave there
 //   door_load.c      queries gathered into loads, and their answers
 //   door_database.c  its PostgreSQL session, opened by a thread of its own so that commands never wait for it
 //   door_reply.c     answers, and what is counted of them
@@ -156,6 +157,7 @@ struct door {
   int64_t next_due_ns; // of the patient ones, at the earliest
   size_t waiting_bytes;
   struct uuid_map *user_rows, *outcome_rows; // of a load
+  int64_t loaded_ns;                         // before it asked
 
   struct database database;
 
@@ -207,8 +209,34 @@ void query_end(struct door *door, struct query_list *list, struct door_query *qu
 void queries_forget(struct door *door);
 int64_t queries_deadline_ns(const struct door *door);
 
+struct reply {
+  struct span body;
+  bool json;              // the body
+  struct span outcome;    // of Lumin-Outcome; empty: none
+  struct span error_code; // empty: no refusal
+  struct span error;
+};
+
+// A query, and whom its answer goes to; it need not wait anywhere.
+struct asked {
+  const struct caller *caller;
+  struct query *query;
+};
+
+// door_cache.c
+// Where the cache holds all that is asked for: answers at once, and returns true.
+bool asked_answer(struct door *door, const struct asked *asked);
+// Users that a load asks for on behalf of the cache, before it does so, and what it has found; NULL: no such user.
+uint64_t load_ticket(struct door *door, const struct uuid *user_id);
+void load_keep(struct door *door, const struct uuid *user_id, uint64_t ticket, const struct user *row);
+
 // door_load.c
 void queries_answer(struct door *door); // one load
+// OK with a reply; RETRY; else why not, in the answer's refusal or, where that says nothing, RESOURCE_EXHAUSTED: the
+// reply does not fit into a message, NO_MEMORY. All in door->answers.
+LUMIN_MUST_USE enum lumin_status answer_make(struct door *door, const struct asked *asked, struct query_rows *rows,
+                                             struct refusal *ret_refusal, struct reply *ret_reply);
+size_t reply_limit(const struct door *door); // bytes of a reply's body
 
 // door_database.c
 void door_database_keep(struct door *door);
@@ -218,13 +246,6 @@ LUMIN_MUST_USE enum lumin_status door_database_load(struct door *door, const str
                                                     struct load_result *ret_result);
 
 // door_reply.c
-struct reply {
-  struct span body;
-  bool json;              // the body
-  struct span outcome;    // of Lumin-Outcome; empty: none
-  struct span error_code; // empty: no refusal
-  struct span error;
-};
 void reply_send(struct door *door, const struct caller *caller, const struct reply *reply);
 // Makes JSON of a protobuf body where the caller wants it.
 LUMIN_MUST_USE enum lumin_status reply_convert(const struct caller *caller, const ProtobufCMessageDescriptor *type,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Loads: queries that have come meanwhile are answered from one round trip together. A load holds a bounded number of
-// rows, an answer no more bytes than NATS carries: the pages of a long one are cut to fit (guarantee 11).
+// Loads: queries that have come meanwhile are answered from one round trip together, which reads each user once. A load
+// holds a bounded number of rows, an answer no more bytes than NATS carries: the pages of a long one are cut to fit
+// (guarantee 11).
 #include "door_internal.h"
 
 #include "lumin/base/map.h"
@@ -51,6 +52,7 @@ static void load_gather(struct door *door) {
 
 struct wanted {
   struct uuid *users, *commands;
+  uint64_t *tickets; // of the cache, for each of the users; 0: it does not want that one
   struct identifier *holders;
   struct page_wanted *pages;
   struct load_request request;
@@ -64,19 +66,40 @@ static enum lumin_status wanted_make(struct door *door, struct wanted *wanted) {
     queries++;
   }
   wanted->users = ARENA_ARRAY(door->rows, rows, struct uuid);
+  wanted->tickets = ARENA_ARRAY(door->rows, rows, uint64_t);
   wanted->commands = ARENA_ARRAY(door->rows, queries, struct uuid);
   wanted->holders = ARENA_ARRAY(door->rows, queries, struct identifier);
   wanted->pages = ARENA_ARRAY(door->rows, LOAD_PAGES_MAX, struct page_wanted);
   wanted->request = (struct load_request){
       .users = wanted->users, .commands = wanted->commands, .holders = wanted->holders, .pages = wanted->pages};
-  bool whole = wanted->users != NULL && wanted->commands != NULL && wanted->holders != NULL && wanted->pages != NULL;
+  bool whole = wanted->users != NULL && wanted->tickets != NULL && wanted->commands != NULL &&
+               wanted->holders != NULL && wanted->pages != NULL;
   return whole ? LUMIN_OK : LUMIN_NO_MEMORY;
 }
 
-static void wanted_add(struct wanted *wanted, struct door_query *query) {
+// The map finds those that are wanted already.
+static enum lumin_status wanted_add_user(struct door *door, struct wanted *wanted, const struct uuid *user_id,
+                                         bool cached) {
+  uint64_t *ticket = uuid_map_get(door->user_rows, user_id);
+  if (ticket == NULL) {
+    size_t place = wanted->request.user_count++;
+    wanted->users[place] = *user_id;
+    ticket = &wanted->tickets[place];
+    if (uuid_map_put(door->user_rows, user_id, ticket, NULL) != LUMIN_OK) {
+      return LUMIN_NO_MEMORY;
+    }
+  }
+  if (cached && *ticket == 0) {
+    *ticket = load_ticket(door, user_id);
+  }
+  return LUMIN_OK;
+}
+
+static enum lumin_status wanted_add(struct door *door, struct wanted *wanted, struct door_query *query) {
   struct load_request *request = &wanted->request;
-  for (size_t i = 0; i < query->query.user_count; i++) {
-    wanted->users[request->user_count++] = query->query.users[i];
+  enum lumin_status status = LUMIN_OK;
+  for (size_t i = 0; i < query->query.user_count && status == LUMIN_OK; i++) {
+    status = wanted_add_user(door, wanted, &query->query.users[i], query->caller.method->query->from_cache);
   }
   if (query->query.needs_outcome) {
     wanted->commands[request->command_count++] = query->query.command_id;
@@ -89,6 +112,7 @@ static void wanted_add(struct wanted *wanted, struct door_query *query) {
     query->page = request->page_count;
     wanted->pages[request->page_count++] = query->query.page;
   }
+  return status;
 }
 
 static enum lumin_status rows_map(struct door *door, const struct load_result *rows) {
@@ -109,13 +133,19 @@ static enum lumin_status rows_load(struct door *door, struct load_result *ret_ro
   struct load_result rows = {0};
   struct door_query *query = NULL;
   enum lumin_status status = wanted_make(door, &wanted);
-  if (status != LUMIN_OK) {
-    return status;
+  uuid_map_clear(door->user_rows);
+  for (query = TAILQ_FIRST(&door->loading); query != NULL && status == LUMIN_OK; query = TAILQ_NEXT(query, others)) {
+    status = wanted_add(door, &wanted, query);
   }
-  TAILQ_FOREACH(query, &door->loading, others) { wanted_add(&wanted, query); }
-  status = door_database_load(door, &wanted.request, &rows);
+  if (status == LUMIN_OK) {
+    door->loaded_ns = clock_monotonic_ns();
+    status = door_database_load(door, &wanted.request, &rows);
+  }
   if (status == LUMIN_OK) {
     status = rows_map(door, &rows);
+  }
+  for (size_t i = 0; status == LUMIN_OK && i < wanted.request.user_count; i++) {
+    load_keep(door, &wanted.users[i], wanted.tickets[i], uuid_map_get(door->user_rows, &wanted.users[i]));
   }
   if (status == LUMIN_OK) {
     *ret_rows = rows;
@@ -162,7 +192,7 @@ static enum lumin_status reply_encode(const struct caller *caller, const struct 
                       : codec_pack(answer->message, arena, &reply->body);
 }
 
-static size_t reply_limit(const struct door *door) {
+size_t reply_limit(const struct door *door) {
   int64_t limit = link_is_alive(door->link) ? link_max_payload(door->link) : INT64_MAX;
   return limit > 2 * REPLY_HEADERS_MAX ? (size_t)limit - REPLY_HEADERS_MAX : REPLY_HEADERS_MAX;
 }
@@ -174,27 +204,31 @@ static size_t items_fitting(size_t items, size_t len, size_t limit) {
   return fitting > 0 ? fitting : 1;
 }
 
-// OK, RETRY, or why not, in the answer's refusal. RESOURCE_EXHAUSTED, NO_MEMORY: not even one item fits.
-static enum lumin_status reply_make(struct door *door, struct door_query *query, struct query_rows *rows,
-                                    struct query_reply *answer, struct reply *reply) {
-  size_t limit = reply_limit(door), items = query_rows_most(&query->query);
+enum lumin_status answer_make(struct door *door, const struct asked *asked, struct query_rows *rows,
+                              struct refusal *ret_refusal, struct reply *ret_reply) {
+  size_t limit = reply_limit(door), items = query_rows_most(asked->query);
   for (;;) {
+    struct query_reply answer = {0};
+    struct reply reply = {0};
     arena_reset(door->answers);
-    *answer = (struct query_reply){0};
-    *reply = (struct reply){0};
-    enum lumin_status status = query->caller.method->query->answer(&query->query, rows, answer);
+    enum lumin_status status = asked->caller->method->query->answer(asked->query, rows, &answer);
     if (status == LUMIN_OK) {
-      status = reply_encode(&query->caller, answer, door->answers, reply);
+      status = reply_encode(asked->caller, &answer, door->answers, &reply);
     }
-    items = answer->items > 0 ? answer->items : items;
-    bool large = status == LUMIN_OK && reply->body.len > limit;
-    if (!large && status != LUMIN_NO_MEMORY) {
+    items = answer.items > 0 ? answer.items : items;
+    bool large = status == LUMIN_OK && reply.body.len > limit;
+    if (status == LUMIN_OK && !large) {
+      *ret_reply = reply;
       return status;
     }
-    if (items < 2 || (large && answer->items == 0)) {
+    if (status != LUMIN_OK && status != LUMIN_NO_MEMORY) {
+      *ret_refusal = answer.refusal;
+      return status;
+    }
+    if (items < 2 || (large && answer.items == 0)) {
       return large ? LUMIN_RESOURCE_EXHAUSTED : LUMIN_NO_MEMORY;
     }
-    rows->most = items = items_fitting(items, reply->body.len, limit);
+    rows->most = items = items_fitting(items, reply.body.len, limit);
   }
 }
 
@@ -223,20 +257,21 @@ static void query_postpone(struct door *door, struct door_query *query) {
 }
 
 static void query_answer(struct door *door, struct door_query *query, const struct load_result *rows) {
+  const struct asked asked = {&query->caller, &query->query};
   struct query_rows own = {0};
-  struct query_reply answer = {0};
+  struct refusal refusal = {0};
   struct reply reply = {0};
   enum lumin_status status = rows_pick(door, query, rows, &own);
   if (status == LUMIN_OK) {
-    status = reply_make(door, query, &own, &answer, &reply);
+    status = answer_make(door, &asked, &own, &refusal, &reply);
   }
   if (status == LUMIN_OK) {
     reply_send(door, &query->caller, &reply);
     query_end(door, &door->loading, query);
   } else if (status == LUMIN_RETRY) {
     query_postpone(door, query);
-  } else if (answer.refusal.reason != LUMIN_OK) {
-    query_refuse(door, query, &answer.refusal);
+  } else if (refusal.reason != LUMIN_OK) {
+    query_refuse(door, query, &refusal);
   } else if (status == LUMIN_RESOURCE_EXHAUSTED) {
     query_refuse_reason(door, query, status, "the answer does not fit into a message of this NATS server");
   } else {

@@ -24,6 +24,9 @@ void query_take(struct door *door, struct request *request) {
   if (status == LUMIN_OK) {
     status = request->caller.method->query->plan(&query, request->body, &refusal);
   }
+  if (status == LUMIN_OK && asked_answer(door, &(struct asked){&request->caller, &query})) {
+    return;
+  }
   if (status == LUMIN_OK) {
     status = room_check(door, bytes_of(request, &query), &refusal);
   }

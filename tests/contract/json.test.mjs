@@ -32,15 +32,19 @@ const json = "application/json";
 let addresses = 0;
 const address = () => `json-${addresses++}@example.com`;
 
-/** A request with this payload, bytes or text as they are; the answer's body parsed where its Content-Type says JSON. */
+/**
+ * A request with this payload, bytes or text as they are; the answer's body parsed where its Content-Type says JSON. An
+ * answer without headers is protobuf.
+ */
 async function ask(method, payload, headers = {}) {
   const raw = typeof payload === "string" || payload instanceof Uint8Array;
   const options = { timeout: 10_000, headers: headersOf(headers) };
   const reply = await gateway.request(rpcSubject(method), raw ? payload : JSON.stringify(payload), options);
-  const type = reply.headers.get("Content-Type");
+  const header = (name) => reply.headers?.get(name);
+  const type = header("Content-Type");
   return {
-    code: Number(reply.headers.get("Nats-Service-Error-Code") || 0),
-    line: reply.headers.get("Nats-Service-Error"),
+    code: Number(header("Nats-Service-Error-Code") || 0),
+    line: header("Nats-Service-Error"),
     type,
     headers: reply.headers,
     data: reply.data,
@@ -89,7 +93,7 @@ test("Accept chooses the answer's format, whatever the request's is", async () =
   const cases = [
     [encode("Get", { userId }), { Accept: json }, json],
     [encode("Get", { userId }), { Accept: "application/protobuf" }, "application/protobuf"],
-    [encode("Get", { userId }), {}, "application/protobuf"],
+    [encode("Get", { userId }), {}, undefined],
     [{ userId }, {}, json],
     [{ userId }, { Accept: "application/protobuf" }, "application/protobuf"],
     [{ userId }, { Accept: "text/html, application/json;q=0.5" }, json],

@@ -22,6 +22,10 @@ Lumin__User__V1__User *user_message(const struct user *user, struct arena *arena
 Lumin__User__V1__Error *error_message(const struct refusal *refusal, struct arena *arena);
 Lumin__User__V1__Outcome *outcome_message(const struct outcome *outcome, struct arena *arena);
 
+// The user that user_message was made of, as far as readers of users can tell: without the keys of identifiers and the
+// status before a block. Its texts are the message's.
+struct user user_restore(const Lumin__User__V1__User *message);
+
 // Parts of them, in the arena; NULL where it is full.
 char *text_message(struct span text, struct arena *arena);
 char *uuid_message(const struct uuid *uuid, struct arena *arena);

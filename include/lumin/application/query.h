@@ -60,7 +60,9 @@ struct query_reply {
 };
 
 struct query_handler {
-  bool by_user; // its answer is of a version: Lumin-Min-Version has a meaning
+  bool by_user;    // its answer is of a version: Lumin-Min-Version has a meaning
+  bool from_cache; // users are all it needs, and they may be as old as a cached one
+  bool plain_user; // ... one user, and where that is not deleted its reply is the user itself
   // `message` is the row's request message, decoded.
   enum lumin_status (*plan)(struct query *query, const ProtobufCMessage *message, struct refusal *ret_refusal);
   // RETRY: not yet, read the rows again; by then the plan may be another. The same rows give the same answer, so that

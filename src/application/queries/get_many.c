@@ -110,4 +110,4 @@ static enum lumin_status answer(struct query *query, const struct query_rows *ro
   return LUMIN_OK;
 }
 
-const struct query_handler query_get_many = {.by_user = true, .plan = plan, .answer = answer};
+const struct query_handler query_get_many = {.by_user = true, .from_cache = true, .plan = plan, .answer = answer};

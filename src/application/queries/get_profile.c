@@ -147,4 +147,4 @@ static enum lumin_status answer(struct query *query, const struct query_rows *ro
   return whole ? LUMIN_OK : LUMIN_NO_MEMORY;
 }
 
-const struct query_handler query_get_profile = {.by_user = true, .plan = plan, .answer = answer};
+const struct query_handler query_get_profile = {.by_user = true, .from_cache = true, .plan = plan, .answer = answer};

@@ -36,3 +36,13 @@ enum lumin_status codec_encode_user(const struct user *user, struct arena *arena
   const Lumin__User__V1__User *message = user_message(user, arena);
   return message != NULL ? codec_pack(&message->base, arena, ret_bytes) : LUMIN_NO_MEMORY;
 }
+
+enum lumin_status codec_decode_user(struct span bytes, struct arena *arena, struct user *ret_user) {
+  ProtobufCMessage *message = NULL;
+  enum lumin_status status = message_unpack(&lumin__user__v1__user__descriptor, bytes, SIZE_MAX, arena, &message);
+  if (status != LUMIN_OK) {
+    return status == LUMIN_INVALID_ARGUMENT ? LUMIN_INTERNAL : status;
+  }
+  *ret_user = user_restore((const Lumin__User__V1__User *)(const void *)message);
+  return LUMIN_OK;
+}

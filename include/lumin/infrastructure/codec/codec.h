@@ -41,6 +41,8 @@ LUMIN_MUST_USE enum lumin_status codec_encode_outcome(const struct outcome *outc
                                                       struct span *ret_bytes);
 LUMIN_MUST_USE enum lumin_status codec_encode_user(const struct user *user, struct arena *arena,
                                                    struct span *ret_bytes);
+// What codec_encode_user made, as far as user_restore gives it back.
+LUMIN_MUST_USE enum lumin_status codec_decode_user(struct span bytes, struct arena *arena, struct user *ret_user);
 LUMIN_MUST_USE enum lumin_status codec_encode_refusal(const struct refusal *refusal, struct arena *arena,
                                                       struct span *ret_bytes);
 // What codec_encode_refusal made.
