@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
-// Looks at PostgreSQL, the streams, the workers and their partitions, and sends a probe the whole way of a command. An
-// alarm bounds it, whatever a server, a resolver or a network does.
+// Looks at PostgreSQL, the streams, the workers, their partitions and what they remember, and sends a probe the whole
+// way of a command. An alarm bounds it, whatever a server, a resolver or a network does.
 #include "lumin/worker/health.h"
 
+#include <jansson.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,12 +12,14 @@
 #include "lumin/base/clock.h"
 
 #define HEALTH_SECONDS 4
-#define HEALTH_WAIT (2 * NS_PER_SECOND) // for one connection or answer, at the longest
+#define STATISTICS_WAIT (NS_PER_SECOND / 2) // for the workers to say how they are
+#define HEALTH_WAIT (2 * NS_PER_SECOND)     // for one connection or answer, at the longest
 
 struct health {
   struct program program;
   struct config config; // with its waits shortened
   bool failed;
+  int64_t workers; // alive
 };
 
 static void alarm_set(void);
@@ -29,6 +32,7 @@ static void check_schema(struct health *health);
 static void check_workers(struct health *health);
 static void check_streams(struct health *health);
 static void check_probe(struct health *health);
+static void check_caches(struct health *health);
 
 enum program_exit health_run(const struct config *config, bool local) {
   struct health health = {.config = *config};
@@ -49,6 +53,7 @@ enum program_exit health_run(const struct config *config, bool local) {
   if (nats && !local) {
     check_streams(&health);
     check_probe(&health);
+    check_caches(&health);
   }
   program_finish(&health.program);
   return health.failed ? PROGRAM_FAILED : PROGRAM_OK;
@@ -137,6 +142,7 @@ static void check_workers(struct health *health) {
     fail(health, "workers", "none is alive: start lumin-user worker");
     return;
   }
+  health->workers = alive;
   fine("workers", "%lld alive", (long long)alive);
   if (unowned > 0) {
     fail(health, "ownership", "%lld partitions have no living owner: wait a lease, then look at the workers' logs",
@@ -204,5 +210,61 @@ static void check_probe(struct health *health) {
     fail(health, "probe", "refused with %.*s: %.*s", SPAN_ARGS(answer.error_code), SPAN_ARGS(answer.error));
   } else {
     fine("probe", "answered in %lld ms", (long long)((clock_monotonic_ns() - begun) / NS_PER_MS));
+  }
+}
+
+// ---- what each worker says of its cache
+
+static long long number_of(const json_t *object, const char *name) {
+  return (long long)json_integer_value(json_object_get(object, name));
+}
+
+// A worker without a cache says nothing of one.
+static void cache_show(const char *worker, const json_t *cache) {
+  long long hits = number_of(cache, "hits"), reads = hits + number_of(cache, "misses");
+  if (cache == NULL) {
+    fine("cache", "%s has none", worker);
+    return;
+  }
+  fine("cache", "%s: %lld users in %lld of %lld KiB, %lld %% of %lld reads answered%s", worker,
+       number_of(cache, "entries"), number_of(cache, "bytes") >> 10, number_of(cache, "max_bytes") >> 10,
+       reads > 0 ? hits * 100 / reads : 0, reads,
+       json_is_true(json_object_get(cache, "trusted")) ? "" : "; not in use: see cache_suspect in its log");
+}
+
+static void statistics_show(natsMsg *message) {
+  json_t *root = json_loadb(natsMsg_GetData(message), (size_t)natsMsg_GetDataLength(message), 0, NULL);
+  const char *worker = json_string_value(json_object_get(json_object_get(root, "metadata"), "worker"));
+  size_t index = 0;
+  const json_t *endpoint = NULL;
+  json_array_foreach(json_object_get(root, "endpoints"), index, endpoint) {
+    const json_t *data = json_object_get(endpoint, "data");
+    if (data != NULL && worker != NULL) {
+      cache_show(worker, json_object_get(data, "cache"));
+    }
+  }
+  json_decref(root);
+}
+
+// Nobody's silence is a failure here: the probe tells who serves.
+static void check_caches(struct health *health) {
+  struct program *program = &health->program;
+  struct link *link = client_link(program->client);
+  struct span inbox = arena_printf(program->arena, "%.*s.caches", SPAN_ARGS(link_inbox(link)));
+  struct span subject = arena_printf(program->arena, "$SRV.STATS.%s", health->config.service_name);
+  natsSubscription *answers = NULL;
+  if (inbox.data == NULL || subject.data == NULL || link_subscribe(link, inbox.data, NULL, &answers) != LUMIN_OK ||
+      link_publish(link, subject, inbox, SPAN_EMPTY) != LUMIN_OK) {
+    return;
+  }
+  int64_t until = clock_monotonic_ns() + STATISTICS_WAIT, heard = 0;
+  while (heard < health->workers && link_is_alive(link) && clock_monotonic_ns() < until) {
+    natsMsg *message = NULL;
+    client_turn(program->client, until);
+    while ((message = link_next(answers, NULL)) != NULL) {
+      statistics_show(message);
+      natsMsg_Destroy(message);
+      heard++;
+    }
   }
 }

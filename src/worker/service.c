@@ -129,10 +129,16 @@ static char *stats_make(struct service *service) {
                                     .partition_count = service->worker->config->partitions,
                                     .owned = service->owned,
                                     .owned_count = partitions_gather(service)};
+  struct cache_counters cache;
   for (size_t i = 0; i < METHOD_COUNT; i++) {
     door_counters_get(service->door, (enum method_id)i, &numbers.methods[i]);
   }
   door_totals_get(service->door, &numbers.door);
+  if (service->worker->cache != NULL) {
+    cache_counters_get(service->worker->cache, &cache);
+    numbers.cache = &cache;
+    numbers.cache_max_bytes = service->worker->config->cache_max_bytes;
+  }
   for (size_t i = 0; i < service->lane_count; i++) {
     lane_counters_get(service->lanes[i], &lanes[i]);
   }

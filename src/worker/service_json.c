@@ -114,6 +114,16 @@ static json_t *partition_data(const struct lane_partition *partition) {
                    (json_int_t)partition->unrelayed);
 }
 
+static json_t *cache_data(const struct service_numbers *numbers) {
+  const struct cache_counters *cache = numbers->cache;
+  return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b}", "hits", (json_int_t)cache->hits, "misses",
+                   (json_int_t)cache->misses, "changes", (json_int_t)cache->changes, "outrun",
+                   (json_int_t)cache->outrun, "evictions", (json_int_t)cache->evictions, "suspicions",
+                   (json_int_t)cache->suspicions, "entries", (json_int_t)cache->entries, "bytes",
+                   (json_int_t)cache->bytes, "max_bytes", (json_int_t)numbers->cache_max_bytes, "trusted",
+                   cache->trusted);
+}
+
 // What belongs to no method stands with the one that goes the whole way.
 static json_t *worker_data(const struct service_numbers *numbers) {
   json_t *lanes = json_array();
@@ -125,10 +135,15 @@ static json_t *worker_data(const struct service_numbers *numbers) {
     (void)json_array_append_new(owned, partition_data(&numbers->owned[i]));
   }
   const struct door_totals *door = &numbers->door;
-  return json_pack("{s:o, s:{s:I, s:I, s:I, s:I}, s:I, s:o}", "lanes", lanes, "door", "dropped",
-                   (json_int_t)door->dropped, "lost", (json_int_t)door->lost, "shed", (json_int_t)door->shed, "late",
-                   (json_int_t)door->late, "partition_count", (json_int_t)numbers->partition_count, "partitions",
-                   owned);
+  json_t *data =
+      json_pack("{s:o, s:{s:I, s:I, s:I, s:I}, s:I, s:o}", "lanes", lanes, "door", "dropped", (json_int_t)door->dropped,
+                "lost", (json_int_t)door->lost, "shed", (json_int_t)door->shed, "late", (json_int_t)door->late,
+                "partition_count", (json_int_t)numbers->partition_count, "partitions", owned);
+  if (numbers->cache != NULL && json_object_set_new(data, "cache", cache_data(numbers)) != 0) {
+    json_decref(data);
+    return NULL;
+  }
+  return data;
 }
 
 static json_t *endpoint_stats(const struct service_facts *facts, const struct service_numbers *numbers, size_t index) {

@@ -23,6 +23,8 @@ struct service_numbers {
   uint64_t partition_count;           // of all workers
   const struct lane_partition *owned; // by this one
   size_t owned_count;
+  const struct cache_counters *cache; // NULL: there is none
+  uint64_t cache_max_bytes;
 };
 
 // Texts that the caller frees by free(); NULL without memory.

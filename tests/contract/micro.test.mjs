@@ -91,7 +91,7 @@ test("every answer is counted, those that refuse as errors, and the last error i
   assert.ok(!JSON.stringify(stats).includes("secret@"), "statistics hold nothing that a caller sent");
 });
 
-test("the statistics show the lanes and the door", async () => {
+test("the statistics show the lanes, the door and the cache", async () => {
   const data = await eventually(async () => {
     const stats = await ask("stats");
     const all = stats.map(({ endpoints }) => endpoints.find((endpoint) => endpoint.name === "probe").data);
@@ -106,6 +106,12 @@ test("the statistics show the lanes and the door", async () => {
   assert.ok(owned.every(({ state, epoch, since }) => state === "open" && epoch > 0 && Date.parse(since) <= Date.now()));
   assert.ok(owned.some(({ position, time }) => position > 0 && Date.parse(time) > 0));
   assert.ok(data.every(({ door }) => Number.isInteger(door.dropped) && Number.isInteger(door.lost)));
+  for (const { cache } of data) {
+    for (const count of ["hits", "misses", "changes", "outrun", "evictions", "suspicions", "entries", "bytes"])
+      assert.ok(Number.isInteger(cache[count]), count);
+    assert.equal(cache.trusted, true);
+    assert.ok(cache.bytes > 0 && cache.bytes < cache.max_bytes);
+  }
 });
 
 test("after a restart of the NATS server both workers answer again, under the same ids", async () => {

@@ -59,6 +59,7 @@ test("a lease is renewed in time, and the row goes with the worker", async () =>
   const health = await rig.run("lumin-user", ["health"], { role: "setup" });
   assert.equal(health.code, 0, health.stdout);
   assert.match(health.stdout, /^ok   probe +answered in \d+ ms$/m);
+  assert.match(health.stdout, /^ok   cache +.+: \d+ users in \d+ of 65536 KiB, \d+ % of \d+ reads answered$/m);
   assert.equal(await worker.stop(), 0);
   assert.deepEqual(await rows(), []);
   assert.deepEqual(await owners(), [null]);

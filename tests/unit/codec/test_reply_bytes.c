@@ -127,6 +127,23 @@ Test(reply_bytes, users) {
   }
 }
 
+// Down to the bytes that are made of it once more.
+Test(reply_bytes, users_come_back) {
+  for (size_t i = 0; i < COUNT(users); i++) {
+    struct user user = {0};
+    struct span again = SPAN_EMPTY;
+    cr_assert_eq(codec_decode_user(users[i].bytes, arena, &user), LUMIN_OK, "case %zu", i);
+    cr_expect(uuid_equal(&user.id, &users[i].user.id));
+    cr_expect_eq(user.status, users[i].user.status);
+    cr_expect_eq(user.updated_ns, users[i].user.updated_ns);
+    cr_assert_eq(codec_encode_user(&user, arena, &again), LUMIN_OK);
+    cr_expect(span_equal(again, users[i].bytes), "case %zu", i);
+  }
+  struct user untouched = {.version = 77};
+  cr_expect_eq(codec_decode_user(SPAN_LITERAL("\x0a\xff"), arena, &untouched), LUMIN_INTERNAL);
+  cr_expect_eq(untouched.version, 77);
+}
+
 static void refusals_match(const struct refusal *a, const struct refusal *b) {
   cr_expect_eq(a->reason, b->reason);
   cr_expect(span_equal(a->message, b->message) && span_equal(a->field, b->field) && span_equal(a->allowed, b->allowed));
