@@ -173,6 +173,10 @@ static const struct config_unit *unit_find(const struct config_unit *units, stru
 
 // Decimal digits without sign, then a unit. A leading zero would be octal to some readers of YAML, so it is none here.
 static enum config_problem digits_parse(const struct config_unit *units, struct span value, uint64_t *ret_number) {
+  if (span_equal(value, SPAN_LITERAL("0"))) { // nothing of any unit
+    *ret_number = 0;
+    return CONFIG_VALUE_OK;
+  }
   size_t len = 0;
   while (len < value.len && value.data[len] >= '0' && value.data[len] <= '9')
     len++;
@@ -206,6 +210,10 @@ static enum config_problem number_parse(const struct config_key *key, struct spa
 // With the largest unit that leaves a whole number.
 static void number_write(struct text *text, const struct config_key *key, uint64_t number) {
   const struct config_unit *unit = key->type->units;
+  if (number == 0) {
+    text_add(text, "0");
+    return;
+  }
   while (number % unit->factor != 0)
     unit++;
   text_add(text, "%" PRIu64 "%s", number / unit->factor, unit->suffix);

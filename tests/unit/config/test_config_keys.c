@@ -129,6 +129,15 @@ static void assert_within_limits(void) {
   config_destroy(config);
 }
 
+Test(config_keys, nothing_needs_no_unit) {
+  write_key("cache.max_bytes", "0");
+  struct config *config = load();
+  cr_assert_eq(config->cache_max_bytes, 0);
+  config_destroy(config);
+  write_key("cache.max_age", "0");
+  expect_prefix("config.yaml:2: cache.max_age: \"0\" is too small; allowed: ");
+}
+
 Test(config_keys, numbers_end_at_their_limits) {
   size_t numbers = 0;
   for (size_t i = 0; i < CONFIG_KEY_COUNT; i++) {
