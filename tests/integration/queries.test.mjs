@@ -279,7 +279,8 @@ test("get_history and get_at tell what was, page by page and state by state", as
   const change = async (method, fields = {}) => {
     const headers = { "Lumin-Actor": "support/7", "Lumin-Command-Id": crypto.randomUUID() };
     await done(method, { userId, ...fields }, { headers });
-    states.push({ ...(await ask("get", { userId })), commandId: headers["Lumin-Command-Id"] });
+    const state = await ask("get", { userId }, { "Lumin-Min-Version": states.length });
+    states.push({ ...state, commandId: headers["Lumin-Command-Id"] });
   };
   await change("activate");
   for (let i = 1; i < 20; i++) await change("change_username", { firstName: "Ada", lastName: `${i}` });
