@@ -205,10 +205,10 @@ static enum lumin_status change_profile(struct decision *decision, const struct 
     const char *text;
     struct text_field field;
   } texts[] = {
+      {fields->language_code, {language_code_read, user_change_language_code}},
       {fields->bio, {bio_read, user_change_bio}},
       {fields->birth_date, {birth_date_read, user_change_birth_date}},
       {fields->avatar_url, {avatar_url_read, user_change_avatar_url}},
-      {fields->language_code, {language_code_read, user_change_language_code}},
   };
   enum lumin_status status = LUMIN_OK;
   for (size_t i = 0; i < sizeof texts / sizeof texts[0] && status == LUMIN_OK; i++) {
