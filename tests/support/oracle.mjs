@@ -65,31 +65,39 @@ async function lastCommand(operator, partition) {
 
 // ---- reading
 
-/** All messages of a stream in order, by a push consumer of its own: { seq, ns, subject, headers, data }. */
-export async function readAll(nc, stream) {
+/** All messages of a stream in order, from a sequence on, by a consumer of its own: { seq, ns, subject, headers, data }. */
+export async function readAll(nc, stream, { from = 1 } = {}) {
   const { state } = await jetstreamApi(nc, `STREAM.INFO.${stream}`);
-  if (state.messages === 0) return [];
+  if (state.messages === 0 || state.last_seq < from) return [];
+  const start = from === 1 ? { deliver_policy: "all" } : { deliver_policy: "by_start_sequence", opt_start_seq: from };
+  const config = { ack_policy: "none", replay_policy: "instant", ...start };
+  const made = await jetstreamApi(nc, `CONSUMER.CREATE.${stream}`, { stream_name: stream, config });
   const inbox = createInbox(inboxPrefix("operator"));
+  // Some at a time, so that the server holds no more than this process can take.
+  const pull = () => nc.publish(`$JS.API.CONSUMER.MSG.NEXT.${stream}.${made.name}`, JSON.stringify({ batch: pulled }), { reply: inbox });
   const messages = [];
-  let late;
+  let late, subscription;
   const all = new Promise((resolve, reject) => {
     late = setTimeout(() => reject(new Error(`${stream} could not be read`)), 60_000);
     const callback = (error, message) => {
-      if (error) return reject(error);
+      if (error || message.headers?.code) return reject(error ?? new Error(`${stream}: ${message.headers.code}`));
       const [, , , , , seq, delivered, ns, pending] = message.reply.split(".");
       const { subject, headers, data } = message;
       messages.push({ seq: Number(seq), ns: BigInt(ns), subject, headers, data });
       if (Number(delivered) !== messages.length) return reject(new Error(`${stream} was not read whole`));
-      return Number(pending) === 0 && resolve();
+      if (Number(pending) === 0) return resolve();
+      return messages.length % pulled === 0 && pull();
     };
-    nc.subscribe(inbox, { callback });
-  }).finally(() => clearTimeout(late));
-  const config = { deliver_subject: inbox, deliver_policy: "all", ack_policy: "none", replay_policy: "instant" };
-  const made = await jetstreamApi(nc, `CONSUMER.CREATE.${stream}`, { stream_name: stream, config });
-  await all;
+    subscription = nc.subscribe(inbox, { callback });
+    pull();
+  });
+  await all.finally(() => clearTimeout(late));
+  subscription.unsubscribe();
   await jetstreamApi(nc, `CONSUMER.DELETE.${stream}.${made.name}`);
   return messages;
 }
+
+const pulled = 4000;
 
 const tables = {
   events: `SELECT user_id AS user, version::int, partition, position::int, type, time_ns, command_id AS command, body
