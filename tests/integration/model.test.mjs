@@ -25,14 +25,20 @@ const rig = await Rig.start({ after }, { name: "model" });
 await rig.setup();
 const machine = await Machine.start(rig);
 
-const patient = { LUMIN_RPC_TIMEOUT: "30s" };
+// Nothing runs out on a slow machine.
+const patient = { LUMIN_RPC_TIMEOUT: "30s", LUMIN_WORKER_LEASE: "30s" };
 const small = { ...patient, LUMIN_LANE_BATCH: "3", LUMIN_LANE_MEMORY: "1MiB" };
 const atOnce = 2500;
 const endsWanted = [
   ...["APPLIED", "UNCHANGED", "DEAD", "INVALID_ARGUMENT", "NOT_FOUND", "ALREADY_EXISTS", "EMAIL_TAKEN", "PHONE_TAKEN"],
   ...["INVALID_STATE", "DELETED", "VERSION_MISMATCH", "COMMAND_ID_REUSED"],
 ];
-const machines = script ? [[1, small]] : [[Math.floor(total / 16), small], [Math.ceil(total - total / 16), patient]];
+const machines = script
+  ? [[1, small]]
+  : [
+      [Math.floor(total / 16), small],
+      [Math.ceil(total - total / 16), patient],
+    ];
 
 /** The first sequence that went otherwise than the model says, as small as it can be made, for a person to read. */
 async function report(play, findings) {
@@ -67,7 +73,9 @@ function assertVaried(counts) {
 function summary(counts) {
   const sums = {};
   for (const [name, times] of counts) for (const part of name.split(" ")) sums[part] = (sums[part] ?? 0) + times;
-  return Object.entries(sums).map((pair) => pair.join(" ")).join(", ");
+  return Object.entries(sums)
+    .map((pair) => pair.join(" "))
+    .join(", ");
 }
 
 let failed = false;
@@ -77,11 +85,18 @@ for (const [length, env] of machines) {
     if (failed) return t.skip("the one before has failed");
     const worker = await rig.worker({ env });
     const counts = new Map();
-    const wrong = await run(script ? [script] : Array.from({ length }, () => sequenceOf(random.below(2 ** 31))), counts);
+    const wrong = await run(
+      script ? [script] : Array.from({ length }, () => sequenceOf(random.below(2 ** 31))),
+      counts,
+    );
     t.diagnostic(summary(counts));
     failed = wrong.length > 0;
-    if (failed) assert.fail(`seed ${random.seed}: ${wrong.length} sequences went wrong, the first of them:\n${await report(...wrong[0])}`);
+    if (failed)
+      assert.fail(
+        `seed ${random.seed}: ${wrong.length} sequences went wrong, the first of them:\n${await report(...wrong[0])}`,
+      );
     if (length >= 5000) assertVaried(counts);
+    await rig.must("lumin-user", ["verify"], { role: "operator", timeout: 120_000 });
     await worker.stop();
   });
 }

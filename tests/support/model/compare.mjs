@@ -24,7 +24,8 @@ class Comparison {
   findings(play) {
     const found = [];
     const compare = (what, expected, actual) => {
-      if (expected !== actual) found.push(`${what}\n    expected ${short(expected)}\n    but was  ${short(actual)}`);
+      if (expected !== actual)
+        found.push(`${what}\n    expected ${part(expected, actual)}\n    but was  ${part(actual, expected)}`);
     };
     const model = new Model();
     const messages = this.commandsOf.get(play) ?? [];
@@ -34,7 +35,8 @@ class Comparison {
     this.compareUsers(play, model, compare);
     const dead = [...new Set(model.dead.map(({ id }) => id))];
     for (const id of dead) compare(`messages of dead command ${id}`, true, this.deadOf.has(id));
-    for (const { id } of messages) if (this.deadOf.has(id)) compare(`command ${id} is on the dead stream`, dead.includes(id), true);
+    for (const { id } of messages)
+      if (this.deadOf.has(id)) compare(`command ${id} is on the dead stream`, dead.includes(id), true);
     return found;
   }
 
@@ -50,7 +52,8 @@ class Comparison {
     for (const sent of play.sent) {
       if (stored.has(sent)) continue;
       const { fault } = sent.command;
-      const expected = sent.step.door === "request" && fault ? `INVALID_ARGUMENT ${fault.field}` : "to be on the stream";
+      const expected =
+        sent.step.door === "request" && fault ? `INVALID_ARGUMENT ${fault.field}` : "to be on the stream";
       compare(`${nameOf(sent)}: refused at the door`, expected, sent.answers.map(errorOf).join("; "));
     }
   }
@@ -77,7 +80,15 @@ class Comparison {
   }
 }
 
-const short = (value) => `${value}`.replace(/(.{300}).+(.{60})/, "$1 ... $2");
+// A line around the place where it begins to differ from another.
+function part(line, other) {
+  const [one, two] = [`${line}`, `${other}`];
+  let same = 0;
+  while (same < one.length && one[same] === two[same]) same++;
+  const from = same > 120 ? same - 60 : 0;
+  return `${from > 0 ? "... " : ""}${one.slice(from, same + 160)}${one.length > same + 160 ? " ..." : ""}`;
+}
+
 const nameOf = ({ play, step }) => `step ${play.sequence.steps.indexOf(step)}, ${step.method}`;
 
 function grouped(rows, key) {
@@ -92,7 +103,7 @@ function grouped(rows, key) {
 
 /** What commands there were and what came of them, added to `counts`: "create APPLIED", "create EMAIL_TAKEN", ... */
 export function count(counts, { plays }) {
-  for (const { step, answers } of plays.flatMap((play) => play.sent)) {
+  for (const { step, answers } of plays.flatMap((play) => play.sent.filter(({ answers }) => answers.length > 0))) {
     const [status, reason] = outcomeOf(answers[0]).split(/[ ,]/);
     const name = `${step.method} ${status === "REJECTED" ? reason : status}`;
     counts.set(name, (counts.get(name) ?? 0) + 1);

@@ -50,12 +50,19 @@ function neighbour(id, partition) {
 }
 
 export class Machine {
+  plays = 0;
+  commands = []; // of this run
+  first = 0; // the number of the first of them
+  open = 0; // without their outcome yet
+  waiting = []; // for fewer to be open
+  blockedUntil = 0; // the last end of a block that comes soon
+
   static async start(rig) {
     const machine = new Machine();
     const [gateway, publisher, operator] = await Promise.all(
       ["gateway", "command_publisher", "operator"].map((role) => rig.connect(role, { timeout: patience })),
     );
-    Object.assign(machine, { rig, gateway, publisher, operator, plays: 0, first: 0, commands: [], open: 0, waiting: [] });
+    Object.assign(machine, { rig, gateway, publisher, operator });
     const heard = (error, message) => error ?? machine.hear(message);
     publisher.subscribe(`${prefix}.reply.model.*`, { callback: heard });
     await publisher.flush();
@@ -80,8 +87,18 @@ export class Machine {
   async play(play) {
     for (const step of play.sequence.steps) {
       await this.room(openCommands);
-      const command = commandOf(step, play, Date.now());
-      const sent = { play, step, command, payload: payloadOf(step, command), number: this.first + this.commands.length, answers: [] };
+      const now = Date.now();
+      const command = commandOf(step, play, now);
+      if (step.fields.until?.in < patience)
+        this.blockedUntil = Math.max(this.blockedUntil, now + step.fields.until.in + 1);
+      const sent = {
+        play,
+        step,
+        command,
+        payload: payloadOf(step, command),
+        number: this.first + this.commands.length,
+        answers: [],
+      };
       this.commands.push(sent);
       play.sent.push(sent);
       if (step.door === "request") await this.request(sent);
@@ -124,15 +141,17 @@ export class Machine {
     for (const { resolve } of enough) resolve();
   }
 
-  /** Waits until at most so many commands are without their outcome; not for ever, a lost one is found later. */
+  /** Waits until at most so many commands are without their outcome. */
   async room(most) {
     if (this.open <= most) return;
     let late;
-    await new Promise((resolve) => {
-      late = setTimeout(resolve, patience);
+    const enough = new Promise((resolve, reject) => {
+      // Of all that were sent one or the other may be lost, which is found later; before that, it is the machine.
+      const stopped = () => reject(new Error(`${this.open} commands wait for their outcomes`));
+      late = setTimeout(most === 0 ? resolve : stopped, patience);
       this.waiting.push({ most, resolve });
     });
-    clearTimeout(late);
+    await enough.finally(() => clearTimeout(late));
   }
 
   // ---- afterwards
@@ -149,9 +168,14 @@ export class Machine {
   /** What the streams got since the last time, when all is quiet, and what `get` says of every user of the plays. */
   async story(plays) {
     await settle(this.rig, { timeout: patience });
+    await sleep(this.blockedUntil - Date.now()); // so that a reader's time decides nothing
     const { ends } = this;
     const since = (stream) => readAll(this.operator, stream, { from: ends[stream] + 1 });
-    const story = { commands: await since(streams.commands), events: await since(streams.events), dead: await since(streams.dead) };
+    const story = {
+      commands: await since(streams.commands),
+      events: await since(streams.events),
+      dead: await since(streams.dead),
+    };
     this.ends = await this.lastSequences();
     story.commands = story.commands.flatMap((message) => this.commandOf(message) ?? []);
     story.events = story.events.map(eventOf);
@@ -166,12 +190,17 @@ export class Machine {
     if (id !== trace) return undefined;
     const sent = this.commands[parseInt(span, 16) - 1 - this.first];
     const { headers } = message;
-    const command = sent.step.fault?.header === "Lumin-Command-Id" ? commandIdOf({ ...message, headers: null }) : commandIdOf(message);
+    const command =
+      sent.step.fault?.header === "Lumin-Command-Id"
+        ? commandIdOf({ ...message, headers: null })
+        : commandIdOf(message);
     return { sent, id: command, seq: message.seq, ns: message.ns, subject: message.subject, headers };
   }
 
   async readUsers(plays) {
-    const wanted = plays.flatMap((play) => [...new Set(play.sent.map(({ command }) => command.user))].map((user) => [play, user]));
+    const wanted = plays.flatMap((play) =>
+      [...new Set(play.sent.map(({ command }) => command.user))].map((user) => [play, user]),
+    );
     const inbox = `${inboxPrefix("gateway")}.model`;
     for (let done = 0; done < wanted.length; done += usersAtOnce) {
       const part = wanted.slice(done, done + usersAtOnce);

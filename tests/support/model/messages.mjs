@@ -38,7 +38,9 @@ gaps.VIEWER0 = (place) => place.viewers[0].toUpperCase();
 /** A text with its gaps filled for a place, { n, users, viewers, ids }, at a time in milliseconds. */
 function filled(text, place, now) {
   if (typeof text !== "string" || !text.includes("{")) return text;
-  return text.replace(/\{(?:(\w+)|([^}*]+)\*(\d+))\}/g, (_all, gap, part, times) => (gap ? gaps[gap](place, now) : part.repeat(times)));
+  return text.replace(/\{(?:(\w+)|([^}*]+)\*(\d+))\}/g, (_all, gap, part, times) =>
+    gap ? gaps[gap](place, now) : part.repeat(times),
+  );
 }
 
 function filledFields(fields, place, now) {
@@ -55,7 +57,14 @@ function filledFields(fields, place, now) {
 export function commandOf(step, place, now) {
   const { method, user, expected, fault, actor } = step;
   const id = step.id === undefined || fault?.header === "Lumin-Command-Id" ? undefined : place.ids[step.id];
-  const command = { method, user: place.users[user], id, fields: filledFields(step.fields, place, now), expected, actor };
+  const command = {
+    method,
+    user: place.users[user],
+    id,
+    fields: filledFields(step.fields, place, now),
+    expected,
+    actor,
+  };
   if (fault?.bytes) command.fault = { dead: true, field: fault.field };
   else if (fault) command.fault = { dead: false, field: fault.header ?? "user_id" };
   if (fault?.header === "Lumin-Expected-Version") command.expected = undefined;
@@ -96,7 +105,8 @@ export function nsOfText(text) {
   return BigInt(Date.parse(`${whole}Z`)) * 1_000_000n + BigInt(part.padEnd(9, "0"));
 }
 
-const nsOf = (time) => (typeof time === "string" ? nsOfText(time) : BigInt(time.seconds) * 1_000_000_000n + BigInt(time.nanos));
+const nsOf = (time) =>
+  typeof time === "string" ? nsOfText(time) : BigInt(time.seconds) * 1_000_000_000n + BigInt(time.nanos);
 
 // ---- answers as lines
 
@@ -133,16 +143,15 @@ export function errorOf(answer) {
 }
 
 const userFields = [
-  ...["firstName", "lastName", "email", "emailVerified", "phone", "phoneVerified", "languageCode", "bio", "birthDate"],
-  ...["avatarUrl", "profileViews", "blockReason"],
+  ...["userId", "version", "status", "created", "updated", "firstName", "lastName", "email", "emailVerified", "phone"],
+  ...["phoneVerified", "languageCode", "bio", "birthDate", "avatarUrl", "profileViews", "blockReason", "blockedUntil"],
 ];
 
 /** A user of the model, or one that was read, as a line; or the reason why there is none. */
 export function userLine(user) {
-  const { userId, version, status, created, updated, blockedUntil, privacySettings } = user;
-  const settings = Object.entries(privacySettings ?? {}).sort();
-  const texts = userFields.map((name) => user[name]);
-  return JSON.stringify([userId, version, status, `${created}`, `${updated}`, `${blockedUntil}`, settings, texts]);
+  const fields = userFields.map((name) => `${name} ${user[name]}`);
+  const settings = Object.entries(user.privacySettings ?? {}).sort();
+  return `${fields.join(", ")}, settings ${settings.join(" ")}`;
 }
 
 export function userOf(answer) {
@@ -151,8 +160,6 @@ export function userOf(answer) {
   const user = read("User", answer);
   return userLine({
     ...user,
-    version: Number(user.version),
-    profileViews: Number(user.profileViews),
     status: bare(user.status),
     created: nsOf(user.createdAt),
     updated: nsOf(user.updatedAt),
@@ -163,7 +170,8 @@ export function userOf(answer) {
 /** The bytes that an event of the model has: fields in the order of their numbers, none that says nothing. */
 export function eventBytes({ type, body }) {
   const fields = Object.fromEntries(Object.entries(body).filter(([, value]) => value !== ""));
-  if (body.until) fields.until = { seconds: Number(body.until / 1_000_000_000n), nanos: Number(body.until % 1_000_000_000n) };
+  if (body.until)
+    fields.until = { seconds: Number(body.until / 1_000_000_000n), nanos: Number(body.until % 1_000_000_000n) };
   if (fields.until?.nanos === 0) delete fields.until.nanos;
   return encode(messageName(type), fields);
 }

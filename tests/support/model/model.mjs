@@ -107,10 +107,10 @@ const optional = (draft, fields, name) => ((fields[name] ?? "") === "" ? "" : re
 const valueOf = (draft, fields, name) => (name === "firstName" ? required : optional)(draft, fields, name);
 
 /** The settings that are said; the others stay. */
-function settingsOf(given) {
+function settingsOf(settings) {
   const said = {};
   for (const name of Object.keys(defaults)) {
-    const setting = given?.[name] ?? "VISIBILITY_UNSPECIFIED";
+    const setting = settings?.[name] ?? "VISIBILITY_UNSPECIFIED";
     if (visibilities.has(setting)) said[name] = setting;
     else if (setting !== "VISIBILITY_UNSPECIFIED") refuse("INVALID_ARGUMENT", `privacy_settings.${snake(name)}`);
   }
@@ -153,7 +153,8 @@ function changeSettings(draft, fields) {
   const said = settingsOf(fields.privacySettings);
   draft.living();
   const settings = { ...draft.user.privacySettings, ...said };
-  if (differs(draft.user.privacySettings, settings)) draft.emit("privacy_settings_changed", { privacySettings: settings });
+  if (differs(draft.user.privacySettings, settings))
+    draft.emit("privacy_settings_changed", { privacySettings: settings });
 }
 
 /** What is in `fields` changes, in the order of the message; but an address goes only when the other one has come. */
@@ -174,7 +175,8 @@ function update(draft, { updateMask, ...fields }) {
   for (const path of paths) {
     const setting = settingPaths.get(path);
     if (path === "privacy_settings") chosen.privacySettings = { ...fields.privacySettings };
-    else if (setting) chosen.privacySettings = { ...chosen.privacySettings, [setting]: fields.privacySettings?.[setting] };
+    else if (setting)
+      chosen.privacySettings = { ...chosen.privacySettings, [setting]: fields.privacySettings?.[setting] };
     else if (texts.some((name) => snake(name) === path)) chosen[camel(path)] = fields[camel(path)] ?? "";
     else refuse("INVALID_ARGUMENT", /^[\w.-]+$/.test(path) ? `update_mask.${path}` : "update_mask");
   }
@@ -233,7 +235,8 @@ const commands = {
   activate: (draft) => move(draft, "user_activated"),
   deactivate: (draft) => move(draft, "user_deactivated"),
   block,
-  record_profile_view: (draft, fields) => move(draft, "profile_viewed", { viewerId: required(draft, fields, "viewerId") }),
+  record_profile_view: (draft, fields) =>
+    move(draft, "profile_viewed", { viewerId: required(draft, fields, "viewerId") }),
   delete: (draft) => {
     draft.living();
     draft.emit("user_deleted");
@@ -246,12 +249,14 @@ export const methods = Object.keys(commands);
 // ---- the whole
 
 const keyOf = (kind, address) => `${kind} ${address.toLowerCase()}`;
-const addressesOf = (user) => ["email", "phone"].filter((kind) => user[kind] !== "").map((kind) => [kind, keyOf(kind, user[kind])]);
+const addressesOf = (user) =>
+  ["email", "phone"].filter((kind) => user[kind] !== "").map((kind) => [kind, keyOf(kind, user[kind])]);
 
-// What makes two commands with one id the same: method, user, expected version, and what the message says.
+// What makes two commands with one id the same: method, user, expected version, and what the message says. One that
+// nobody can read is like no other.
 function contentOf({ method, user, expected, fields, fault }) {
-  const { userId, ...said } = given(fields);
-  return JSON.stringify([method, user, expected, fault?.dead, Object.entries(said).sort()]);
+  const { userId: _subject, ...said } = given(fields);
+  return JSON.stringify([method, user, expected, Boolean(fault?.dead), Object.entries(said).sort()]);
 }
 
 export class Model {
@@ -290,7 +295,8 @@ export class Model {
 
   decide(command) {
     const { fault } = command;
-    if (fault) return this.outcome(command, fault.dead ? "DEAD" : "REJECTED", 0, new Refusal("INVALID_ARGUMENT", fault.field));
+    if (fault)
+      return this.outcome(command, fault.dead ? "DEAD" : "REJECTED", 0, new Refusal("INVALID_ARGUMENT", fault.field));
     const before = command.method === "probe" ? nobody : this.user(command.user);
     const draft = new Draft(before, command.ns);
     try {

@@ -28,18 +28,60 @@ export const samples = {
     emails.flat(),
     [
       ...["nobody", "@s{n}.example.com", "a@b", "a@@s{n}.example.com", "a b@s{n}.example.com", "a.@s{n}.example.com"],
-      ...["a..b@s{n}.example.com", "a@-s{n}.example.com", "a@s{n}.example.com.", "a@[127.0.0.1]", "\u00e4@s{n}.example.com"],
+      ...[
+        "a..b@s{n}.example.com",
+        "a@-s{n}.example.com",
+        "a@s{n}.example.com.",
+        "a@[127.0.0.1]",
+        "\u00e4@s{n}.example.com",
+      ],
       ...["{a*65}@s{n}.example.com", "a@{b*64}.example.com", "a@{b.*126}com"],
       ...['"a@s{n}.example.com', "a@s{n}_.example.com", " ada@s{n}.example.com"],
     ],
   ],
   phone: [
     phones.flat(),
-    ["12", "+0301{n}", "0049301{n}", "+49 30 x{n}", "+123456", "+1234567890123456", "+49301{n}1 ", "+", "++49301{n}", "\uff0b49301{n}"],
+    [
+      "12",
+      "+0301{n}",
+      "0049301{n}",
+      "+49 30 x{n}",
+      "+123456",
+      "+1234567890123456",
+      "+49301{n}1 ",
+      "+",
+      "++49301{n}",
+      "\uff0b49301{n}",
+    ],
   ],
   languageCode: [
-    ["en", "EN-gb", "zh-hant-tw", "de-ch-1996", "i-klingon", "x-Lumin", "sl-rozaj-biske", "en-a-bbb-x-a-ccc", "es-419", "sgn-BE-FR", "zh-yue-HK"],
-    ["de_DE", "e", "en-", "-en", "en--US", "123", "abcdefghi", "de-1996-1996", "en-a-bbb-a-ccc", "en-a", "en-x", "\u0434\u0435"],
+    [
+      "en",
+      "EN-gb",
+      "zh-hant-tw",
+      "de-ch-1996",
+      "i-klingon",
+      "x-Lumin",
+      "sl-rozaj-biske",
+      "en-a-bbb-x-a-ccc",
+      "es-419",
+      "sgn-BE-FR",
+      "zh-yue-HK",
+    ],
+    [
+      "de_DE",
+      "e",
+      "en-",
+      "-en",
+      "en--US",
+      "123",
+      "abcdefghi",
+      "de-1996-1996",
+      "en-a-bbb-a-ccc",
+      "en-a",
+      "en-x",
+      "\u0434\u0435",
+    ],
   ],
   bio: [
     ["Counts\r\nengines.", "Counts\nengines.", " spaces stay ", "{e\u0301*500}", "\u{1f600}", "Sings."],
@@ -47,26 +89,64 @@ export const samples = {
   ],
   birthDate: [
     ["1900-01-01", "1915-12-10", "2000-02-29", "2024-02-29", "{today}"],
-    ["1899-12-31", "1900-02-29", "2023-02-29", "2023-13-01", "2023-00-10", "2023-01-00", "2023-04-31", "20000101", "2000-1-1", "{tomorrow}", "2999-01-01", "2000-01-01Z"],
+    [
+      "1899-12-31",
+      "1900-02-29",
+      "2023-02-29",
+      "2023-13-01",
+      "2023-00-10",
+      "2023-01-00",
+      "2023-04-31",
+      "20000101",
+      "2000-1-1",
+      "{tomorrow}",
+      "2999-01-01",
+      "2000-01-01Z",
+    ],
   ],
   avatarUrl: [
     [
-      ...["https://example.com/a.png", "HTTPS://CDN.Example.com/A%20b?x=Y/?#Z", "https://[2001:DB8::1]:8443/x", "https://example.com"],
+      ...[
+        "https://example.com/a.png",
+        "HTTPS://CDN.Example.com/A%20b?x=Y/?#Z",
+        "https://[2001:DB8::1]:8443/x",
+        "https://example.com",
+      ],
       ...["https://example.com:443/a;b=c,d", "https://example.com/{x*2028}"],
     ],
     [
-      ...["http://example.com/", "https://u@example.com/", "https:///x", "https://example.com/\u00fc", "https://example.com/%zz"],
-      ...["https://example.com/{x*2029}", "ftp://example.com", "https://example.com/a b", "https://example.com:99999/", "example.com/x"],
+      ...[
+        "http://example.com/",
+        "https://u@example.com/",
+        "https:///x",
+        "https://example.com/\u00fc",
+        "https://example.com/%zz",
+      ],
+      ...[
+        "https://example.com/{x*2029}",
+        "ftp://example.com",
+        "https://example.com/a b",
+        "https://example.com:99999/",
+        "example.com/x",
+      ],
     ],
   ],
-  reason: [["spam", " spam ", "Zoe\u0308 said so", "{\u00e9*200}"], ["", "  ", "a\nb", "{x*201}"]],
+  reason: [
+    ["spam", " spam ", "Zoe\u0308 said so", "{\u00e9*200}"],
+    ["", "  ", "a\nb", "{x*201}"],
+  ],
   viewerId: [
     ["{viewer0}", "{viewer1}", "{viewer2}"],
     ["", "x", "{VIEWER0}", "{viewer0}0", "00000000000000000000000000000000"],
   ],
 };
 
-export const visibilities = ["VISIBILITY_EVERYONE", "VISIBILITY_CONTACTS", "VISIBILITY_NOBODY", "VISIBILITY_UNSPECIFIED"];
+export const visibilities = [
+  "VISIBILITY_EVERYONE",
+  "VISIBILITY_CONTACTS",
+  "VISIBILITY_NOBODY",
+  "VISIBILITY_UNSPECIFIED",
+];
 export const settings = ["email", "phone", "birthDate", "bio", "avatar", "profileViews"];
 
 export const noPaths = ["nickname", "user_id", "privacy_settings.nothing", "first_name.x", "version"];

@@ -83,7 +83,9 @@ class Draw {
     const in_ms = random.pick([20, 60, 60, 150, 150, 400, 3_600_000, 3_600_000]);
     if (random.chance(this.badly)) return { in: -1000 };
     const odd = this.format === "protobuf" && random.chance(this.badly);
-    return odd ? random.pick([{ seconds: 1, nanos: -1 }, { seconds: 32503680000 }, { seconds: 4102444800, nanos: 1e9 }]) : { in: in_ms };
+    return odd
+      ? random.pick([{ seconds: 1, nanos: -1 }, { seconds: 32503680000 }, { seconds: 4102444800, nanos: 1e9 }])
+      : { in: in_ms };
   }
 }
 
@@ -101,7 +103,9 @@ class Maker {
     this.guess = new Model();
     // Each sequence likes some methods and does without others.
     this.liked = methods.filter((method) => method !== "probe" || random.chance(0.2));
-    this.liked = this.liked.filter(() => random.chance(0.7)).flatMap((method) => Array(random.between(1, 4)).fill(method));
+    this.liked = this.liked
+      .filter(() => random.chance(0.7))
+      .flatMap((method) => Array(random.between(1, 4)).fill(method));
     if (this.liked.length === 0) this.liked = ["update"];
     this.json = random.pick([0, 0.3, 1]);
     this.requests = random.chance(0.06);
@@ -118,7 +122,8 @@ class Maker {
   method(user) {
     const { random } = this;
     const { status } = this.guess.user(`${user}`);
-    if (status === "NONE") return random.chance(0.85) ? random.pick(["create", "create", "upsert"]) : random.pick(this.liked);
+    if (status === "NONE")
+      return random.chance(0.85) ? random.pick(["create", "create", "upsert"]) : random.pick(this.liked);
     if (status === "PENDING" && random.chance(0.35)) return "activate";
     const method = random.pick(this.liked);
     if (["create", "delete"].includes(method) && random.chance(0.7)) return random.pick(this.liked); // else life is short
@@ -142,6 +147,8 @@ class Maker {
     const method = this.method(user);
     const step = { method, user, fields: this.fields(method, user, format), format };
     if (id !== undefined) step.id = id;
+    if (format === "json" && random.chance(0.2))
+      Object.assign(step, random.pick([{ snakes: true }, { numbers: true }]));
     if (random.chance(0.15)) step.expected = this.expected(user);
     if (random.chance(0.1)) step.actor = `actor-${random.below(3)}`;
     if (random.chance(0.04)) this.spoil(step);
@@ -156,10 +163,15 @@ class Maker {
   spoil(step) {
     const { random } = this;
     const kind = random.below(4);
-    if (kind === 0) return Object.assign(step, { fault: random.pick(faults) });
-    if (kind === 1) return step.fields.userId = "{viewer0}", Object.assign(step, { fault: { otherUser: true } });
-    const [unread, bytes, field] = random.pick(unreadable);
-    return Object.assign(step, { fault: { unread, bytes: bytes.toString("base64"), field } });
+    if (kind === 0) {
+      step.fault = random.pick(faults);
+    } else if (kind === 1) {
+      step.fault = { otherUser: true };
+      step.fields.userId = "{viewer0}";
+    } else {
+      const [unread, bytes, field] = random.pick(unreadable);
+      step.fault = { unread, bytes: bytes.toString("base64"), field };
+    }
   }
 
   // An id that was used before: mostly for the same command, as a caller who has no answer would.
@@ -197,7 +209,8 @@ class Maker {
 }
 
 /** Whether both formats can say it, and say the same. */
-const sayable = ({ fault, fields }) => !fault?.bytes && !fields.until && !Object.values(fields.privacySettings ?? {}).includes(7);
+const sayable = ({ fault, fields }) =>
+  !fault?.bytes && !fields.until && !Object.values(fields.privacySettings ?? {}).includes(7);
 
 // A place that is none, for the guess.
 const guessed = {
