@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Takes the keeper of each guarantee away, one at a time, in a copy of the tree under build/mutants, and expects the test
 # that the list names to fail. A mutant that survives, or does not apply or build any more, fails this run.
-# With arguments: only the guarantees of these numbers.
+# With arguments: only the guarantees of these numbers ("rules": those of the domain).
 set -euo pipefail
 top=$(git -C "$(dirname "$0")" rev-parse --show-toplevel)
 tree=$top/build/mutants/tree
@@ -56,11 +56,13 @@ mkdir -p "$top/build/mutants"
 : >"$log"
 copy_tree
 build_tree all || { echo "the tree itself does not build: $log" >&2; exit 1; }
-while IFS='|' read -r guarantee file expression test <&3; do
-  guarantee=${guarantee// /}
+# An expression may hold "||", but no " | ".
+while read -r line <&3; do
+  guarantee=${line%% | *} rest=${line#* | }
+  file=${rest%% | *} rest=${rest#* | }
   [ $# -eq 0 ] || [[ " $* " == *" $guarantee "* ]] || continue
-  read -r kind name <<<"$test"
-  try_mutant "$guarantee" "${file// /}" "$(sed 's/^ *//; s/ *$//' <<<"$expression")" "$kind" "$name"
+  read -r kind name <<<"${rest##* | }"
+  try_mutant "$guarantee" "$file" "${rest% | *}" "$kind" "$name"
 done 3< <(grep -v '^#' "$top/tests/mutants/list")
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]
