@@ -118,8 +118,11 @@ function read(name, { data, headers }) {
 export const isJson = ({ headers }) => headers.get("Content-Type") === "application/json";
 const bare = (name) => (name ?? "").replace(/^(OUTCOME_STATUS|REASON|USER_STATUS)_/, "").replace("UNSPECIFIED", "");
 
-export const outcomeLine = ({ status, reason = "", field = "", version, currentStatus = "", id, user, seq, ns }) =>
-  `${[status, reason, field, currentStatus].filter(Boolean).join(" ")} at version ${version}, ${id} of ${user} #${seq} ${ns}`;
+export function outcomeLine({ status, reason, field, version, currentStatus, currentVersion, id, user, seq, ns }) {
+  const stands = [currentStatus === "NONE" ? "" : currentStatus, currentVersion || ""].filter(Boolean).join(" ");
+  const what = [status, reason, field, stands && `(${stands})`].filter(Boolean).join(" ");
+  return `${what} at version ${version}, ${id} of ${user} #${seq} ${ns}`;
+}
 
 export function outcomeOf(answer) {
   const { status, version, commandId, userId, error, streamSequence, time } = read("Outcome", answer);
@@ -128,6 +131,7 @@ export function outcomeOf(answer) {
     reason: bare(error?.reason),
     field: error?.field,
     currentStatus: bare(error?.currentStatus),
+    currentVersion: Number(error?.currentVersion ?? 0),
     version,
     id: commandId,
     user: userId,

@@ -84,8 +84,10 @@ class Draft {
     return new Date(Number(this.at / 1_000_000n)).toISOString().slice(0, 10);
   }
 
+  /** Refuses with where the user stands. */
   refuse(reason, field) {
-    refuse(reason, field, { currentStatus: this.user.status });
+    const { status, version } = this.user;
+    refuse(reason, field, { currentStatus: status, currentVersion: version });
   }
 
   /** The user must be there. */
@@ -288,9 +290,9 @@ export class Model {
     return outcome;
   }
 
-  outcome(command, status, version, { reason = "", field = "", currentStatus } = {}) {
+  outcome(command, status, version, { reason, field, currentStatus, currentVersion } = {}) {
     const { id, user, seq, ns } = command;
-    return { id, user, status, version, reason, field, currentStatus, seq, ns, command };
+    return { id, user, status, version, reason, field, currentStatus, currentVersion, seq, ns, command };
   }
 
   decide(command) {
@@ -301,7 +303,7 @@ export class Model {
     const draft = new Draft(before, command.ns);
     try {
       const expected = command.expected ?? before.version;
-      if (expected !== before.version) refuse("VERSION_MISMATCH", "Lumin-Expected-Version");
+      if (expected !== before.version) draft.refuse("VERSION_MISMATCH", "Lumin-Expected-Version");
       commands[command.method](draft, command.fields);
       this.claim(command.user, before, draft.user);
     } catch (refusal) {
