@@ -115,7 +115,7 @@ function read(name, { data, headers }) {
   return isJson({ headers }) ? JSON.parse(Buffer.from(data).toString()) : decode(name, data);
 }
 
-export const isJson = ({ headers }) => headers.get("Content-Type") === "application/json";
+export const isJson = ({ headers }) => headers?.get("Content-Type") === "application/json";
 const bare = (name) => (name ?? "").replace(/^(OUTCOME_STATUS|REASON|USER_STATUS)_/, "").replace("UNSPECIFIED", "");
 
 export function outcomeLine({ status, reason, field, version, currentStatus, currentVersion, id, user, seq, ns }) {
@@ -159,7 +159,7 @@ export function userLine(user) {
 }
 
 export function userOf(answer) {
-  const refused = answer.headers.get("Nats-Service-Error");
+  const refused = answer.headers?.get("Nats-Service-Error");
   if (refused) return refused.split(":")[0];
   const user = read("User", answer);
   return userLine({
