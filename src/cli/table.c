@@ -11,6 +11,7 @@
 #include "text.h"
 
 #define GAP 2 // blanks between columns
+#define COLUMNS_FIRST 16
 
 struct column {
   struct span name;
@@ -72,16 +73,13 @@ static struct column *column_find(const struct table *table, struct span name) {
 
 static struct column *column_add(struct table *table, struct span name) {
   if (table->column_count == table->column_room) {
-    size_t room = table->column_room == 0 ? 16 : 2 * table->column_room;
-    struct column *columns = ARENA_ARRAY(table->arena, room, struct column);
+    struct column *columns = ARENA_ARRAY(table->arena, 2 * table->column_room, struct column);
     if (columns == NULL) {
       return NULL;
     }
-    if (table->column_count > 0) {
-      memcpy(columns, table->columns, table->column_count * sizeof *columns);
-    }
+    memcpy(columns, table->columns, table->column_count * sizeof *columns);
     table->columns = columns;
-    table->column_room = room;
+    table->column_room *= 2;
   }
   table->columns[table->column_count] = (struct column){name, text_width(name)};
   return &table->columns[table->column_count++];
@@ -159,8 +157,12 @@ enum lumin_status table_write(FILE *out, const ProtobufCMessage *message, const 
   size_t count = *(const size_t *)(const void *)((const char *)message + field->quantifier_offset);
   const ProtobufCMessage *const *elements =
       *(const ProtobufCMessage *const *const *)(const void *)((const char *)message + field->offset);
-  struct table table = {.arena = arena, .lines = ARENA_ARRAY(arena, count, struct rows), .line_count = count};
-  enum lumin_status status = table.lines != NULL ? LUMIN_OK : LUMIN_NO_MEMORY;
+  struct table table = {.arena = arena,
+                        .lines = ARENA_ARRAY(arena, count, struct rows),
+                        .line_count = count,
+                        .columns = ARENA_ARRAY(arena, COLUMNS_FIRST, struct column),
+                        .column_room = COLUMNS_FIRST};
+  enum lumin_status status = table.lines != NULL && table.columns != NULL ? LUMIN_OK : LUMIN_NO_MEMORY;
   for (size_t i = 0; i < count && status == LUMIN_OK; i++) {
     status = line_take(&table, &table.lines[i], elements[i]);
   }
