@@ -65,7 +65,7 @@ static enum exit_code connection_open(struct overview *overview, struct client *
   natsStatus status = client_open(&overview->settings, ret_client);
   if (status != NATS_OK) {
     client_report_open(status, &overview->settings, overview->arena);
-    return EXIT_NO_ANSWER;
+    return EXIT_NOT_DONE;
   }
   return EXIT_FINE;
 }
@@ -163,8 +163,9 @@ static enum exit_code workers_ask(struct overview *overview) {
   }
   enum answer answer = answers_gather(overview, client);
   if (overview->count == 0) {
-    client_report(client, answer == ANSWER_LATE ? ANSWER_NOBODY : answer, STATS_SUBJECT, &overview->settings);
-    code = EXIT_NO_ANSWER;
+    answer = answer == ANSWER_LATE ? ANSWER_NOBODY : answer;
+    client_report(client, answer, STATS_SUBJECT, &overview->settings);
+    code = client_exit_code(answer);
   }
   client_close(client);
   for (size_t i = 0; i < overview->count; i++) {
