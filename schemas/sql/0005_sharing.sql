@@ -35,13 +35,13 @@ LANGUAGE sql AS $$
     FROM live v JOIN portion s ON s.worker_id = v.worker_id
 $$;
 
--- How many partitions a lane shall give up. One that is not able to serve gives up all that it holds, where there are
--- others that are able; one that is able but not known as such keeps what it has.
+-- How many partitions a lane shall give up. One that is not able to serve gives up all that it holds, where another
+-- worker is able; one that is able but not known as such keeps what it has.
 CREATE FUNCTION lumin.lane_surplus(p_owner uuid, p_lane integer, p_able boolean) RETURNS integer LANGUAGE sql AS $$
   SELECT CASE
     WHEN p_able THEN coalesce((SELECT greatest(s.held - s.share, 0) FROM lumin.lane_shares() s
                                 WHERE s.worker_id = p_owner AND s.lane = p_lane), 0)
-    WHEN EXISTS (SELECT FROM lumin.lane_shares() s WHERE s.worker_id <> p_owner OR s.lane <> p_lane)
+    WHEN EXISTS (SELECT FROM lumin.lane_shares() s WHERE s.worker_id <> p_owner)
       THEN (SELECT count(*) FROM lumin.partitions p WHERE p.owner = p_owner AND p.lane = p_lane)
     ELSE 0
   END::integer

@@ -82,7 +82,8 @@ static void lane_finish(struct lane *lane) {
   arena_reset(lane->scratch);
   lane_yield(lane, lane->owned_count);
   reader_detach(lane);
-  while (lane->owned_count > 0 && link_is_alive(lane->link) && clock_monotonic_ns() < until) {
+  while (lane->owned_count > 0 && link_is_alive(lane->link) && session_is_alive(lane->store.session) &&
+         clock_monotonic_ns() < until) {
     lane_refill_relay(lane);
     lane_hand_over(lane);
     lane_turn(lane, clock_monotonic_ns() + STOP_TURN);
