@@ -17,6 +17,7 @@
 #define STUCK_INTERVAL NS_PER_SECOND
 #define SWEEP_INTERVAL (60 * NS_PER_SECOND)
 #define LOOK_INTERVAL (NS_PER_SECOND / 4) // at which lanes can take partitions
+#define LOOK_SOON (20 * NS_PER_MS)        // while there are none, as in a worker that starts
 #define PAUSE_FIRST (50 * NS_PER_MS)
 
 struct lease {
@@ -36,6 +37,7 @@ struct lease {
   bool lane_stuck;   // said already
   int64_t looked_ns; // at the lanes
   uint64_t lanes;    // those that the last renewal told of
+  int64_t none_ns;   // when there was last nothing to tell of
 };
 
 static enum lumin_status lease_connect(struct lease *lease, char *ret_error, size_t size);
@@ -107,7 +109,7 @@ static void lease_destroy(struct lease *lease) {
 
 // ---- the thread
 
-static uint64_t lanes_able(const struct lease *lease);
+static bool lanes_are_news(struct lease *lease);
 static void lease_keep(struct lease *lease);
 static void lease_leave(struct lease *lease);
 static bool lease_sleep(struct lease *lease);
@@ -128,7 +130,7 @@ static bool lease_sleep(struct lease *lease) {
   int64_t until = lease->connect_at_ns;
   if (lease->session != NULL) {
     until = earliest(lease->renew_at_ns, earliest(lease->stuck_at_ns, lease->sweep_at_ns));
-    until = earliest(until, clock_monotonic_ns() + LOOK_INTERVAL);
+    until = earliest(until, clock_monotonic_ns() + (lease->lanes == 0 ? LOOK_SOON : LOOK_INTERVAL));
   }
   pthread_mutex_lock(&lease->lock);
   for (int64_t left; !lease->stopping && (left = until - clock_monotonic_ns()) > 0;) {
@@ -154,8 +156,8 @@ static void lease_keep(struct lease *lease) {
   if (lease->session == NULL) {
     lease_reconnect(lease);
   }
-  bool told = lanes_able(lease) == lease->lanes;
-  if (lease->session != NULL && (!told || clock_monotonic_ns() >= lease->renew_at_ns)) {
+  bool news = lanes_are_news(lease);
+  if (lease->session != NULL && (news || clock_monotonic_ns() >= lease->renew_at_ns)) {
     lease_renew(lease);
   }
   if (lease->session != NULL && clock_monotonic_ns() >= lease->stuck_at_ns) {
@@ -223,6 +225,18 @@ static uint64_t lanes_able(const struct lease *lease) {
     lanes |= (uint64_t)(able > 0 && now - able <= lease->length_ns) << i;
   }
   return lanes;
+}
+
+// Whether others shall hear of it at once. A worker that starts waits a moment for all of its lanes: else the first one
+// would take everything, and give half of it up again.
+static bool lanes_are_news(struct lease *lease) {
+  uint64_t able = lanes_able(lease), all = UINT64_MAX >> (64 - lease->worker->config->worker_lanes);
+  int64_t now = clock_monotonic_ns();
+  if (able == 0 || lease->lanes != 0) {
+    lease->none_ns = now;
+  }
+  bool waits = lease->lanes == 0 && able != all && now - lease->none_ns <= LOOK_INTERVAL;
+  return able != lease->lanes && !waits;
 }
 
 // ---- statements
