@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Three workers under requests of every method, each restarted in turn: no request fails or times out, and no command
 // is applied twice. The same from one build to another: LUMIN_BUILD_OTHER names the folder of the older one's programs
-// (else build/clang or build/release, where one is there), LUMIN_BUILD that of the newer.
+// (else build/clang or build/release, where one is there and not older than the schema), LUMIN_BUILD that of the newer.
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
@@ -74,10 +74,17 @@ test("three workers, each restarted in turn under requests: none fails", async (
   await finished(t, rig, lives);
 });
 
-const candidates = [process.env.LUMIN_BUILD_OTHER ?? [], "build/clang", "build/release"].flat();
-const other = candidates.map((folder) => path.resolve(repository, folder)).find(
-  (folder) => folder !== build && fs.existsSync(path.join(folder, "lumin-user")),
-);
+/** The older build: the one that is named, or another of this tree that knows its schema. */
+function olderBuild() {
+  if (process.env.LUMIN_BUILD_OTHER) return path.resolve(repository, process.env.LUMIN_BUILD_OTHER);
+  const written = (file) => fs.statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  const schema = path.join(repository, "schemas/sql");
+  const latest = Math.max(...fs.readdirSync(schema).map((file) => written(path.join(schema, file))));
+  const folders = ["build/clang", "build/release"].map((folder) => path.join(repository, folder));
+  return folders.find((folder) => folder !== build && written(path.join(folder, "lumin-user")) > latest);
+}
+
+const other = olderBuild();
 
 test("an upgrade from one build to another, worker by worker, under requests", { skip: !other && "there is no other build" }, async (t) => {
   const rig = await Rig.start(t, { name: "upgrade" });
