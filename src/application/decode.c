@@ -109,11 +109,13 @@ static void headers_decode(const struct pipeline *pipeline, struct command *comm
   if (headers->expected_version.len > 0) {
     command->has_expected_version = span_to_u64(headers->expected_version, &command->expected_version);
     if (!command->has_expected_version) {
+      command->refused_headers |= REFUSED_EXPECTED_VERSION;
       command_fault(command, false, "Lumin-Expected-Version", "a whole number, 0 or more",
                     "the expected version is not a number");
     }
   }
   if (!actor_is_valid(headers->actor)) {
+    command->refused_headers |= REFUSED_ACTOR;
     command_fault(command, false, "Lumin-Actor", "up to 256 printable ASCII characters",
                   "the actor cannot be recorded");
   } else {
@@ -124,6 +126,7 @@ static void headers_decode(const struct pipeline *pipeline, struct command *comm
     command->tracestate = trace_state_is_valid(headers->tracestate) ? headers->tracestate : SPAN_EMPTY;
   }
   if (headers->reply_to.len > 0 && !reply_to_is_allowed(pipeline, headers->reply_to)) {
+    command->refused_headers |= REFUSED_REPLY_TO;
     command_fault(command, false, "Lumin-Reply-To",
                   "a subject below the prefix and .reply, its tokens of letters, digits, _ and -",
                   "outcomes are not sent there");
@@ -192,6 +195,15 @@ enum lumin_status batch_decode(struct batch *batch) {
   return LUMIN_OK;
 }
 
+// An id of nothing but zeros is none (W3C Trace Context, 3.2.2.3 and 3.2.2.4).
+static bool is_zero(struct span digits) {
+  size_t zeros = 0;
+  while (zeros < digits.len && digits.data[zeros] == '0') {
+    zeros++;
+  }
+  return zeros == digits.len;
+}
+
 bool trace_parent_is_valid(struct span text) {
   if (text.len != 55 || !span_starts_with(text, SPAN_LITERAL("00-"))) {
     return false;
@@ -204,7 +216,7 @@ bool trace_parent_is_valid(struct span text) {
       return false;
     }
   }
-  return true;
+  return !is_zero(span_of(text.data + 3, 32)) && !is_zero(span_of(text.data + 36, 16));
 }
 
 bool actor_is_valid(struct span text) { return text_is_printable(text, ACTOR_MAX); }

@@ -53,6 +53,13 @@ struct outcome {
   uint8_t content_hash[CONTENT_HASH_LEN];
 };
 
+// Headers that a command was refused for; bits.
+enum refused_headers {
+  REFUSED_EXPECTED_VERSION = 1,
+  REFUSED_ACTOR = 2,
+  REFUSED_REPLY_TO = 4,
+};
+
 struct command {
   const struct inbound *inbound;
   const struct method *method; // NULL: unknown
@@ -62,8 +69,9 @@ struct command {
   struct uuid user_id;
   bool has_expected_version;
   uint64_t expected_version;
-  bool json;         // the payload
-  bool json_outcome; // the outcome goes back so
+  uint8_t refused_headers; // part of the content: the command without them is another one
+  bool json;               // the payload
+  bool json_outcome;       // the outcome goes back so
   struct span actor;
   struct span reply_to;    // allowed ones only
   struct span traceparent; // valid ones only

@@ -17,7 +17,8 @@ struct codec_port {
   // Unpacks a message within a budget of the arena's memory. Bad bytes, UTF-8 or NULs: INVALID_ARGUMENT with a refusal.
   enum lumin_status (*decode)(void *self, const struct encoded *encoded, struct arena *arena,
                               const ProtobufCMessage **ret_message, struct refusal *ret_refusal);
-  // The hash of method, user id, expected version and the decoded message in canonical form (guarantee 2).
+  // The hash of method, user id, expected version, refused headers and the decoded message in canonical form
+  // (guarantee 2).
   enum lumin_status (*hash_content)(void *self, const struct command *command, struct arena *arena,
                                     uint8_t ret_hash[CONTENT_HASH_LEN]);
   // The event's protobuf body.

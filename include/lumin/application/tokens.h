@@ -8,7 +8,7 @@
 // [A-Za-z0-9_-]{1,64}: may become a token of a subject.
 bool token_is_safe(struct span token);
 
-// W3C Trace Context: version 00 exactly; and printable ASCII up to 512 bytes.
+// W3C Trace Context: version 00 exactly, neither id all zeros; and printable ASCII up to 512 bytes.
 bool trace_parent_is_valid(struct span text);
 bool trace_state_is_valid(struct span text);
 

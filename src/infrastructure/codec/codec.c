@@ -186,7 +186,7 @@ static enum lumin_status port_hash(void *self, const struct command *command, st
   }
   uint8_t fixed[1 + sizeof command->user_id.bytes + 9] = {(uint8_t)command->method_token.len};
   memcpy(fixed + 1, command->user_id.bytes, sizeof command->user_id.bytes);
-  fixed[17] = command->has_expected_version;
+  fixed[17] = (uint8_t)(command->has_expected_version | command->refused_headers << 1);
   uint64_t expected_version = htole64(command->expected_version); // hashes are stored: any machine makes the same
   memcpy(fixed + 18, &expected_version, sizeof expected_version);
   uint8_t hash[EVP_MAX_MD_SIZE];

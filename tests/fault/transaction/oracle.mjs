@@ -96,9 +96,9 @@ const uuidOrNil = (id) => id ?? "00000000-0000-0000-0000-000000000000";
 
 // Equal for messages that a caller may call the same command.
 function contentOf({ intent, payload }) {
-  const { method, userId, expectedVersion = null, fields } = intent;
+  const { method, userId, expectedVersion = null, refusedHeader = null, fields } = intent;
   const content = fields ? Object.entries(fields).filter(([, value]) => value !== "").sort() : payload.toString("hex");
-  return JSON.stringify([method, userId, expectedVersion, content]);
+  return JSON.stringify([method, userId, expectedVersion, refusedHeader, content]);
 }
 
 const headerNames = {

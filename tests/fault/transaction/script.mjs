@@ -204,7 +204,10 @@ const faults = [
     ];
   },
   (userId) => [{ method: "delete", userId, fields: {}, ...refused }, { headers: { commandId: "not-a-uuid" } }],
-  (userId) => [{ method: "delete", userId, fields: {}, ...refused }, { headers: { expectedVersion: "-1" } }],
+  (userId) => [
+    { method: "delete", userId, fields: {}, refusedHeader: "expectedVersion", ...refused },
+    { headers: { expectedVersion: "-1" } },
+  ],
   (userId, { random }) => [ // the payload names somebody else
     { method: "delete", userId, fields: {}, ...refused },
     { payload: encode("Delete", { userId: random.uuid() }), headers: { commandId: random.uuid() } },

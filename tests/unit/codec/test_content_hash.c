@@ -28,7 +28,7 @@ struct content {
   uint8_t user; // the id's last byte
 };
 
-static void hash(const struct content *content, uint8_t ret_hash[CONTENT_HASH_LEN]) {
+static void hash_refused(const struct content *content, uint8_t refused_headers, uint8_t ret_hash[CONTENT_HASH_LEN]) {
   struct codec_port port = codec_port(codec);
   struct inbound inbound = {.payload = content->payload};
   struct command command = {
@@ -37,6 +37,7 @@ static void hash(const struct content *content, uint8_t ret_hash[CONTENT_HASH_LE
       .method_token = content->method ? span_from_text(content->method) : SPAN_LITERAL("unknown"),
       .user_id = {{0xaa, 1, 2, 3, 4, 5, 0x46, 7, 0x88, 9, 10, 11, 12, 13, 0, content->user}},
       .has_expected_version = content->expected != NULL,
+      .refused_headers = refused_headers,
   };
   struct refusal refusal = {0};
   if (content->expected)
@@ -46,6 +47,10 @@ static void hash(const struct content *content, uint8_t ret_hash[CONTENT_HASH_LE
                              arena, &command.message, &refusal),
                  LUMIN_OK);
   cr_assert_eq(port.hash_content(port.self, &command, arena, ret_hash), LUMIN_OK);
+}
+
+static void hash(const struct content *content, uint8_t ret_hash[CONTENT_HASH_LEN]) {
+  hash_refused(content, 0, ret_hash);
 }
 
 #define PAYLOAD                                                                                                        \
@@ -163,6 +168,17 @@ Test(content_hash, something_else) {
     hash(&different[i], values[i]);
     for (size_t j = 0; j < i; j++)
       cr_expect_neq(memcmp(values[i], values[j], CONTENT_HASH_LEN), 0, "cases %zu and %zu", i, j);
+  }
+}
+
+Test(content_hash, refused_headers) {
+  enum { ALL = REFUSED_EXPECTED_VERSION | REFUSED_ACTOR | REFUSED_REPLY_TO };
+  uint8_t values[2 * (ALL + 1)][CONTENT_HASH_LEN];
+  const struct content expecting = {"create", SPAN_LITERAL(PAYLOAD), "0", 1};
+  for (size_t i = 0; i < COUNT(values); i++) {
+    hash_refused(i <= ALL ? &create : &expecting, (uint8_t)(i & ALL), values[i]);
+    for (size_t j = 0; j < i; j++)
+      cr_expect_neq(memcmp(values[i], values[j], CONTENT_HASH_LEN), 0, "%zu and %zu", i, j);
   }
 }
 
