@@ -72,8 +72,8 @@ static bool secret_find(struct span url, size_t at, bool lone_user_is_token, siz
   return secret < at;
 }
 
-// From the first colon to the last '@'; without a colon, a token. A '?' in between may begin the parameters, whose
-// values may hold the '@': then nothing of the rest is shown.
+// From the first colon to the last '@'; without a colon, a token. A '?' before either may begin the parameters, whose
+// values may hold both: then nothing of the rest is shown.
 static void url_mask(struct text *text, struct span url, bool lone_user_is_token) {
   const char *last = url.data != NULL ? memrchr(url.data, '@', url.len) : NULL;
   size_t at = last ? (size_t)(last - url.data) : 0;
@@ -82,9 +82,10 @@ static void url_mask(struct text *text, struct span url, bool lone_user_is_token
     parameters_mask(text, url);
     return;
   }
-  text_append(text, span_of(url.data, start));
+  size_t question = index_of(url, "?");
+  text_append(text, span_of(url.data, question < start ? question + 1 : start));
   hide(text);
-  if (index_of(span_of(url.data + start, at - start), "?") == at - start)
+  if (question > at)
     parameters_mask(text, span_skip(url, at));
 }
 
