@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "lane_internal.h"
+#include "lane_parse.h"
 #include "lumin/base/clock.h"
 
 #define QUEUE_BYTES_MAX (64U << 20) // of a lane; beyond it pulls are denied for a while
@@ -253,14 +254,11 @@ static bool token_number(struct span *rest, uint64_t *ret_number) {
 }
 
 static bool pull_status(const struct arrival *arrival, struct cursor_input *input) {
-  if (arrival->status == 100) {
-    input->kind = CURSOR_IN_HEARTBEAT;
-    return span_to_u64(link_header_get(arrival->message, "Nats-Last-Consumer"), &input->consumer_seq) &&
-           span_to_u64(link_header_get(arrival->message, "Nats-Last-Stream"), &input->seq);
-  }
-  bool only_pull = js_status_ends_pull(arrival->status, link_header_get(arrival->message, "Description"));
-  input->kind = only_pull ? CURSOR_IN_PULL_ENDED : CURSOR_IN_CONSUMER_GONE;
-  return arrival->status != 0;
+  const struct pull_status status = {.code = arrival->status,
+                                     .description = link_header_get(arrival->message, "Description"),
+                                     .last_consumer = link_header_get(arrival->message, "Nats-Last-Consumer"),
+                                     .last_stream = link_header_get(arrival->message, "Nats-Last-Stream")};
+  return pull_status_parse(&status, input);
 }
 
 static bool answer_stream_info(struct lane *lane, const struct arrival *arrival, struct cursor_input *input) {
@@ -370,27 +368,21 @@ static const struct route {
 } routes[] = {{'r', arrive_pub_ack}, {'c', arrive_cursor}, {'l', arrive_last},
               {'d', arrive_dead},    {'s', arrive_survey}, {'k', arrive_mark}};
 
-// "<prefix>_<r or s>_<generation>": the reader's consumer, or the survey's
 static void arrive_delivery(struct lane *lane, natsMsg *message, struct span reply) {
   struct js_delivery delivery;
-  struct span prefix = span_from_text(lane->consumer_prefix);
-  uint64_t generation = 0;
-  if (js_delivery_parse(reply, &delivery) != LUMIN_OK || !span_starts_with(delivery.consumer, prefix)) {
+  struct consumer_name name;
+  if (js_delivery_parse(reply, &delivery) != LUMIN_OK ||
+      !consumer_name_parse(span_from_text(lane->consumer_prefix), delivery.consumer, &name)) {
     return;
   }
-  struct span rest = span_skip(delivery.consumer, prefix.len + 1);
-  struct span kind = span_cut(&rest, '_');
-  if (!span_to_u64(rest, &generation)) {
-    return;
-  }
-  if (span_equal(kind, SPAN_LITERAL("s"))) {
-    survey_message(lane, generation, &delivery, link_header_get(message, "ce-partition"),
+  if (span_equal(name.kind, SPAN_LITERAL("s"))) {
+    survey_message(lane, name.generation, &delivery, link_header_get(message, "ce-partition"),
                    link_header_get(message, "ce-position"));
     return;
   }
   struct cursor_input input = {.kind = CURSOR_IN_MESSAGE,
                                .now_ns = clock_monotonic_ns(),
-                               .generation = generation,
+                               .generation = name.generation,
                                .seq = delivery.stream_seq,
                                .ts_ns = delivery.ts_ns,
                                .consumer_seq = delivery.consumer_seq};

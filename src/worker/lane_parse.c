@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: MIT
+// Statuses and names from the server. Part of guarantee 9: what is not understood is never taken for the quiet end of a
+// request.
+#include "lane_parse.h"
+
+#include "lumin/infrastructure/nats/js.h"
+
+bool pull_status_parse(const struct pull_status *status, struct cursor_input *ret_input) {
+  uint64_t consumer_seq = 0, seq = 0;
+  if (status->code == 0) {
+    return false;
+  }
+  if (status->code != 100) {
+    ret_input->kind =
+        js_status_ends_pull(status->code, status->description) ? CURSOR_IN_PULL_ENDED : CURSOR_IN_CONSUMER_GONE;
+    return true;
+  }
+  if (!span_to_u64(status->last_consumer, &consumer_seq) || !span_to_u64(status->last_stream, &seq)) {
+    return false;
+  }
+  ret_input->kind = CURSOR_IN_HEARTBEAT;
+  ret_input->consumer_seq = consumer_seq;
+  ret_input->seq = seq;
+  return true;
+}
+
+bool consumer_name_parse(struct span prefix, struct span name, struct consumer_name *ret_name) {
+  struct span rest = span_skip(name, prefix.len);
+  uint64_t generation = 0;
+  if (!span_starts_with(name, prefix) || !span_starts_with(rest, SPAN_LITERAL("_"))) {
+    return false;
+  }
+  rest = span_skip(rest, 1);
+  struct span kind = span_cut(&rest, '_');
+  if (!span_to_u64(rest, &generation)) {
+    return false;
+  }
+  *ret_name = (struct consumer_name){kind, generation};
+  return true;
+}
