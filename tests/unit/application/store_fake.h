@@ -11,7 +11,9 @@
 #include "lumin/application/pipeline.h"
 
 #define FAKE_PARTITIONS 4
+#ifndef FAKE_ROWS
 #define FAKE_ROWS 4096
+#endif
 
 struct fake_event {
   struct uuid user_id, command_id;

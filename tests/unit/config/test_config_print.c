@@ -60,6 +60,22 @@ Test(config_print, what_libpq_takes_from_its_own_variables_is_shown_and_its_pass
   free(text);
 }
 
+// YAML ends a line at U+0085, U+2028 and U+2029 and takes no other C1 controls; a terminal obeys some of them.
+Test(config_print, what_is_no_plain_character_is_escaped) {
+  const char name[] = "a\xc2\x85z\xc2\x9b"
+                      "31m\xe2\x80\xa8\xe2\x80\xae\xef\xbb\xbf\xf3\xa0\x80\x81 \xc3\xab\xe2\x98\x83";
+  const struct config_override override = {"worker.name", name};
+  struct config *config = load_with(NULL, &override, 1);
+  char *text = printed(config);
+  expect_line(text, "  name: \"a\\u0085z\\u009b31m\\u2028\\u202e\\ufeff\\U000e0001 \xc3\xab\xe2\x98\x83\" # flag");
+  config_destroy(config);
+  scratch_config(text);
+  config = load();
+  cr_assert_str_eq(config->worker_name, name);
+  config_destroy(config);
+  free(text);
+}
+
 Test(config_print, all_keys_are_shown_in_order) {
   struct config *config = load();
   char *text = printed(config);
