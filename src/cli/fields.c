@@ -214,8 +214,8 @@ static bool set_time(const struct place *place, struct span text) {
   }
   Google__Protobuf__Timestamp *stamp = (void *)message;
   int64_t rest = ns % NS_PER_SECOND;
+  stamp->seconds = ns / NS_PER_SECOND - (rest < 0);
   stamp->nanos = (int32_t)(rest < 0 ? rest + NS_PER_SECOND : rest);
-  stamp->seconds = (ns - stamp->nanos) / NS_PER_SECOND;
   *(ProtobufCMessage **)place->member = message;
   return true;
 }

@@ -109,6 +109,9 @@ Test(fields, of_messages_times_and_masks) {
   cr_assert_not_null(user.created_at);
   cr_expect_eq(user.created_at->seconds, -1);
   cr_expect_eq(user.created_at->nanos, 500000000);
+  cr_expect_eq(set(&user, "created-at", "1677-09-21T00:12:43.145224192Z"), LUMIN_OK); // the first there is
+  cr_expect_eq(user.created_at->seconds, -9223372037);
+  cr_expect_eq(user.created_at->nanos, 145224192);
   cr_expect_null(field_find(user_type, SPAN_LITERAL("privacy-settings.name")));
   cr_expect_null(field_find(user_type, SPAN_LITERAL("first-name.bio")));
   cr_expect_null(field_find(user_type, SPAN_LITERAL("created-at.seconds")));
