@@ -5,6 +5,11 @@
 
 #include "lumin/infrastructure/nats/js.h"
 
+// As all numbers of the server: of 63 bits.
+static bool number_parse(struct span text, uint64_t *ret_number) {
+  return span_to_u64(text, ret_number) && *ret_number <= INT64_MAX;
+}
+
 bool pull_status_parse(const struct pull_status *status, struct cursor_input *ret_input) {
   uint64_t consumer_seq = 0, seq = 0;
   if (status->code == 0) {
@@ -15,7 +20,7 @@ bool pull_status_parse(const struct pull_status *status, struct cursor_input *re
         js_status_ends_pull(status->code, status->description) ? CURSOR_IN_PULL_ENDED : CURSOR_IN_CONSUMER_GONE;
     return true;
   }
-  if (!span_to_u64(status->last_consumer, &consumer_seq) || !span_to_u64(status->last_stream, &seq)) {
+  if (!number_parse(status->last_consumer, &consumer_seq) || !number_parse(status->last_stream, &seq)) {
     return false;
   }
   ret_input->kind = CURSOR_IN_HEARTBEAT;

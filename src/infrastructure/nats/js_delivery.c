@@ -28,7 +28,9 @@ enum lumin_status js_delivery_parse(struct span reply, struct js_delivery *ret_d
       !read_number(&rest, &delivery.stream_seq) || !read_number(&rest, &delivery.consumer_seq) ||
       !read_number(&rest, &ts_ns) || !read_number(&rest, &delivery.pending))
     return LUMIN_INTERNAL;
-  if (deliveries == 0 || delivery.stream_seq == 0 || delivery.consumer_seq == 0 || ts_ns > INT64_MAX)
+  // The server's numbers have 63 bits, as in its JSON.
+  if (deliveries == 0 || delivery.stream_seq == 0 || delivery.stream_seq > INT64_MAX || delivery.consumer_seq == 0 ||
+      delivery.consumer_seq > INT64_MAX || ts_ns > INT64_MAX)
     return LUMIN_INTERNAL;
   delivery.ts_ns = (int64_t)ts_ns;
   *ret_delivery = delivery;
