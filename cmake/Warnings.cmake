@@ -22,7 +22,8 @@ foreach(flag
     -fstack-clash-protection -fstack-protector-strong -fcf-protection=full -fstrict-flex-arrays=3
     -fno-delete-null-pointer-checks -fno-strict-overflow -fno-strict-aliasing -ftrivial-auto-var-init=zero
     -fno-common)
-  if(NOT (flag STREQUAL "-Wnull-dereference" AND LUMIN_SANITIZE)) # false alarms beside sanitizer checks
+  # The one gives false alarms beside sanitizer checks, the other makes signed overflow a thing not to be checked.
+  if(NOT (LUMIN_SANITIZE AND flag MATCHES "^(-Wnull-dereference|-fno-strict-overflow)$"))
     lumin_probe(${flag})
   endif()
 endforeach()
@@ -31,6 +32,9 @@ if(LUMIN_SANITIZE)
   # Everything is built with the sanitizers, the generated code too.
   add_compile_options(-fsanitize=${LUMIN_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${LUMIN_SANITIZE})
+  if(LUMIN_FUZZ)
+    add_compile_options(-fsanitize=fuzzer-no-link) # its main comes with the targets' links
+  endif()
 elseif(NOT CMAKE_BUILD_TYPE STREQUAL "Debug")
   target_compile_options(lumin_warnings INTERFACE -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3)
 endif()

@@ -11,6 +11,7 @@
   )
   nats_packages=(nats-server)
   postgres_packages=(postgresql)
+  fuzz_packages=(clang libclang-rt-dev llvm)
   test_packages=(
     clang clang-format clang-tidy libclang-rt-dev binutils universal-ctags jq patch shellcheck ca-certificates nodejs npm
     pgbouncer

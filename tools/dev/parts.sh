@@ -60,7 +60,7 @@ check() {
 
 # --- C -----------------------------------------------------------------------------------------------------------------
 
-# unit_tests PRESET: counts Criterion's test cases from its closing lines
+# unit_tests PRESET: counts Criterion's test cases from its closing lines, and the fuzz targets whose corpus was replayed
 unit_tests() {
   local log=build/parts/ctest-$1.log status=0
   ctest --test-dir "build/$1" --verbose --parallel "$(nproc)" --timeout 120 >"$log" 2>&1 || status=$?
@@ -68,6 +68,7 @@ unit_tests() {
   local passed failed
   read -r passed failed < <(sed 's/\x1b\[[0-9;]*m//g' "$log" | awk '
     /Synthesis: Tested:/ { gsub("[^0-9 ]", ""); passed += $(NF - 2); failed += $(NF - 1) + $NF }
+    /fuzz_replay: replayed/ { passed++ }
     END { print passed + 0, failed + 0 }')
   [ "$status" -eq 0 ] || [ "$failed" -gt 0 ] || failed=1
   [ "$((passed + failed))" -gt 0 ] || failed=1 # no test ran
