@@ -43,7 +43,7 @@ static enum exit_code data_check(const struct invocation *invocation, struct are
   if (data == NULL || data[0] == '@') {
     return EXIT_FINE;
   }
-  struct reply_reader reader = {fuzz_codec(), arena, false};
+  struct reply_reader reader = {.codec = fuzz_codec(), .arena = arena};
   enum exit_code code = data_read(&reader, invocation->method->request, data, &message);
   FUZZ_CHECK(code == EXIT_USAGE || (code == EXIT_FINE && message->descriptor == invocation->method->request));
   return code;
