@@ -63,7 +63,10 @@ void lane_show(struct lane *lane) {
   int64_t now = clock_monotonic_ns();
   lane->counters.partitions = lane->owned_count;
   lane->counters.waiting = (uint32_t)lane->queue_count;
+  struct relay_counters relay = relay_counters(lane->relay);
   lane->counters.unrelayed = relay_held(lane->relay);
+  lane->counters.relay_conflicts = relay.wrong_last;
+  lane->counters.relay_found = relay.found_stored;
   lane->counters.nats_up = lane->link != NULL;
   lane->counters.postgres_up = lane->store.session != NULL;
   pthread_mutex_lock(&lane->shown_lock);

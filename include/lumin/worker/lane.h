@@ -16,9 +16,11 @@ void lane_join(struct lane *lane); // NULL is fine
 
 struct lane_counters {
   uint64_t batches, commands, events, conflicts, reattached, in_doubt, fenced, dead, duplicates;
-  uint32_t partitions; // owned
-  uint32_t waiting;    // messages taken, not yet committed
-  uint32_t unrelayed;  // events committed, not yet acknowledged
+  uint64_t relay_conflicts; // publishes refused because another's event had come before
+  uint64_t relay_found;     // events found on the stream where their publish was in doubt
+  uint32_t partitions;      // owned
+  uint32_t waiting;         // messages taken, not yet committed
+  uint32_t unrelayed;       // events committed, not yet acknowledged
   bool nats_up, postgres_up;
 };
 void lane_counters_get(const struct lane *lane, struct lane_counters *ret_counters); // any thread

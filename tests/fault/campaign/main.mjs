@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT
+// ./dev faults: a campaign of faults against private servers and workers; see docs/reliability.md.
+import { randomInt } from "node:crypto";
+import fs from "node:fs";
+import path from "node:path";
+import { parseArgs } from "node:util";
+import { Campaign, folder } from "./campaign.mjs";
+import { report } from "./report.mjs";
+
+const options = {
+  seconds: { type: "string", default: "120" },
+  seed: { type: "string", default: `${randomInt(2 ** 31)}` },
+  only: { type: "string", default: "" },
+  workers: { type: "string", default: "4" },
+  short: { type: "boolean", default: false },
+};
+
+function numberOf(values, name, least) {
+  const number = Number(values[name]);
+  if (!Number.isInteger(number) || number < least) throw new Error(`--${name} takes a number from ${least} on`);
+  return number;
+}
+
+async function main() {
+  const { values } = parseArgs({ options });
+  const campaign = new Campaign({
+    seconds: numberOf(values, "seconds", 1),
+    seed: numberOf(values, "seed", 0),
+    workers: numberOf(values, "workers", 1),
+    only: values.only,
+    short: values.short,
+  });
+  const green = await campaign.run();
+  const text = report(campaign);
+  const file = path.join(folder, `report-${campaign.seed}.md`);
+  fs.writeFileSync(file, text);
+  fs.writeFileSync(path.join(folder, `journal-${campaign.seed}.txt`), campaign.journal.lines.join(""));
+  process.stdout.write(`\n${text}\n`);
+  console.log(`the report is ${path.relative(process.cwd(), file)}; --seed ${campaign.seed} repeats the choices`);
+  return green ? 0 : 1;
+}
+
+process.exitCode = await main().catch((error) => {
+  console.error(error);
+  return 2;
+});

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+// Draws faults from a shuffled deck, so that each comes before any comes twice; one alone or some at once that do not
+// need the same thing; and waits, mostly, until the load makes progress again (I12). The seed repeats the choices, not
+// the timing.
+import { sleep } from "../../support/servers.mjs";
+
+const patience = 40_000; // until an answer comes after a fault: servers start again, leases run out, streams are read
+
+/** "workers" is every one of them, "worker" one that is reserved. */
+function collide(one, other) {
+  const all = (fault) => fault.needs.includes("workers");
+  const some = (fault) => all(fault) || fault.needs.includes("worker");
+  const shared = one.needs.some((need) => need !== "worker" && other.needs.includes(need));
+  return shared || (all(one) && some(other)) || (all(other) && some(one));
+}
+
+export class Nemesis {
+  constructor({ stage, load, journal, random, faults, together = 0.25 }) {
+    Object.assign(this, { stage, load, journal, random, faults, together, deck: [], recoveries: [] });
+    this.counts = new Map(); // by fault: how often
+  }
+
+  /** Goes on until the time is over; faults under way are brought to their end. */
+  async run(seconds, tools) {
+    const end = performance.now() + seconds * 1000;
+    do {
+      const drawn = this.draw();
+      const slots = drawn.map((fault) => fault.needs.includes("worker") && this.reserve());
+      await Promise.all(drawn.map((fault, i) => this.inject(fault, slots[i], tools)));
+      if (this.random.chance(0.75)) await this.recover(drawn);
+      await sleep(this.random.below(300));
+    } while (performance.now() < end);
+  }
+
+  next() {
+    if (this.deck.length === 0) this.deck = this.shuffled(this.faults.flatMap((each) => Array(each.weight ?? 1).fill(each)));
+    return this.deck.pop();
+  }
+
+  shuffled(list) {
+    for (let i = list.length - 1; i > 0; i--) {
+      const j = this.random.below(i + 1);
+      [list[i], list[j]] = [list[j], list[i]];
+    }
+    return list;
+  }
+
+  draw() {
+    const drawn = [this.next()];
+    while (drawn.length < 3 && this.random.chance(this.together)) {
+      const other = this.next();
+      if (drawn.some((fault) => collide(fault, other))) {
+        this.deck.unshift(other); // its turn comes later
+        break;
+      }
+      drawn.push(other);
+    }
+    return drawn;
+  }
+
+  /** `slot`: the worker reserved for it, null where none was free, false where it needs none. */
+  async inject(fault, slot, tools) {
+    const { journal, stage, load, random } = this;
+    if (slot === null) return;
+    try {
+      const context = { ...tools, journal, stage, load, random, slot, harm: stage.losses };
+      const told = await fault.run(context).finally(() => slot && this.give(slot));
+      this.counts.set(fault, (this.counts.get(fault) ?? 0) + 1);
+      journal.say(`${fault.id.padEnd(4)} ${fault.name}${slot ? ` ${slot.name}` : ""}${told ? `: ${told}` : ""}`);
+    } catch (error) {
+      journal.finding("I12", `${fault.id} ${fault.name} did not come to its end: ${error.message} ${error.cause ?? ""}`);
+    }
+  }
+
+  reserve() {
+    const slot = this.stage.freeSlot(this.random);
+    if (!slot) return null;
+    slot.reserved = true;
+    return slot;
+  }
+
+  give(slot) {
+    slot.reserved = false;
+    slot.resume();
+    if (!slot.alive) slot.start();
+  }
+
+  async recover(drawn) {
+    try {
+      this.recoveries.push(await this.load.progress({ timeout: patience }));
+    } catch {
+      const names = drawn.map(({ name }) => name).join(", ");
+      this.journal.finding("I12", `no answer within ${patience / 1000} s after ${names}`);
+    }
+  }
+}

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: MIT
+// What tables and streams hold when all is quiet, read by readers of the campaign's own.
+import { createInbox } from "nats";
+import { decode, eventually, inboxPrefix, jetstreamApi, prefix, streams } from "../../../support/servers.mjs";
+import { commandIdOf } from "../../../support/oracle.mjs";
+
+export const eventTypes = {
+  1: "user_created", 2: "username_changed", 3: "email_changed", 4: "user_deleted", 5: "user_activated",
+  6: "user_deactivated", 7: "user_blocked", 8: "phone_changed", 9: "bio_changed", 10: "birth_date_changed",
+  11: "avatar_url_changed", 12: "language_code_changed", 13: "privacy_settings_changed", 14: "email_confirmed",
+  15: "phone_confirmed", 16: "profile_viewed",
+};
+export const statuses = { 1: "APPLIED", 2: "UNCHANGED", 3: "REJECTED", 4: "DEAD" };
+
+const messageOf = (type) => type.replace(/(^|_)([a-z])/g, (_all, _bar, letter) => letter.toUpperCase());
+
+const chunk = 1000;
+
+/** All messages of a stream in order, pulled by batches: { seq, ns, subject, headers, data }. */
+export async function readStream(nc, stream, visit) {
+  const { state } = await jetstreamApi(nc, `STREAM.INFO.${stream}`);
+  if (state.messages === 0) return;
+  const config = { deliver_policy: "all", ack_policy: "none", replay_policy: "instant", inactive_threshold: 60e9 };
+  const made = await jetstreamApi(nc, `CONSUMER.CREATE.${stream}`, { stream_name: stream, config });
+  let left = made.num_pending;
+  let last = 0;
+  while (left > 0) {
+    const got = await pull(nc, stream, made.name, Math.min(left, chunk));
+    for (const message of got) {
+      if (message.seq <= last) throw new Error(`${stream}: ${message.seq} after ${last}`);
+      last = message.seq;
+      visit(message);
+    }
+    left -= got.length;
+  }
+  await jetstreamApi(nc, `CONSUMER.DELETE.${stream}.${made.name}`);
+}
+
+function pull(nc, stream, consumer, count) {
+  const inbox = createInbox(inboxPrefix("operator"));
+  const messages = [];
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => finish(new Error(`${stream}: ${messages.length} of ${count} messages`)), 30_000);
+    const finish = (error) => {
+      clearTimeout(timer);
+      subscription.unsubscribe();
+      if (error) reject(error);
+      else resolve(messages);
+    };
+    const callback = (error, message) => {
+      if (error) return finish(error);
+      const [, , , , , seq, , ns] = message.reply?.split(".") ?? [];
+      if (!ns) return finish(new Error(`${stream}: ${message.headers?.code} ${message.headers?.description}`));
+      const { subject, headers, data } = message;
+      messages.push({ seq: Number(seq), ns: BigInt(ns), subject, headers, data: Buffer.from(data) });
+      return messages.length === count && finish();
+    };
+    const subscription = nc.subscribe(inbox, { callback });
+    nc.publish(`$JS.API.CONSUMER.MSG.NEXT.${stream}.${consumer}`, JSON.stringify({ batch: count, expires: 25e9 }), {
+      reply: inbox,
+    });
+  });
+}
+
+const tables = {
+  events: `SELECT user_id AS user, version::int, partition, position::int, type, time_ns, command_id AS command, body,
+      extract(epoch FROM pg_xact_commit_timestamp(xmin))::float8 AS committed
+    FROM lumin.events ORDER BY user_id, version`,
+  users: "SELECT * FROM lumin.users",
+  identifiers: "SELECT kind, key, user_id AS user FROM lumin.identifiers",
+  outcomes: `SELECT command_id AS command, user_id AS user, status, version::int, stream_seq::int AS seq,
+    stream_ts AS ns, error FROM lumin.outcomes`,
+  partitions: `SELECT partition, event_position::int, relayed_position::int, dead_position::int, dead_relayed::int
+    FROM lumin.partitions ORDER BY partition`,
+  dead: "SELECT partition, dead_position::int, stream_seq::int AS seq, command_id AS command FROM lumin.dead_commands",
+  lost: "SELECT partition, first_seq::int, last_seq::int FROM lumin.lost_ranges",
+  views: "SELECT user_id AS user, sum(view_count)::int AS count FROM lumin.profile_views GROUP BY 1",
+};
+
+/** Tables and streams, with the indexes that the rules look things up in. */
+export async function snapshot(stage) {
+  const state = {};
+  for (const [name, sql] of Object.entries(tables)) state[name] = await stage.sql(sql);
+  for (const event of state.events) {
+    event.type = eventTypes[event.type];
+    event.fields = decode(messageOf(event.type), event.body);
+    event.ns = BigInt(event.time_ns);
+  }
+  for (const row of state.outcomes) {
+    row.status = statuses[row.status];
+    row.ns = BigInt(row.ns);
+  }
+  await stage.withOperator((operator) => readStreams(operator, state));
+  state.fenceFaults = await fenceFaults(stage);
+  return indexed(state);
+}
+
+async function readStreams(operator, state) {
+  Object.assign(state, { commands: [], stream: [], deadStream: [] });
+  await readStream(operator, streams.commands, (message) => {
+    const { seq, ns, subject } = message;
+    state.commands.push({ seq, ns, subject, command: commandIdOf(message) });
+  });
+  await readStream(operator, streams.events, (message) => state.stream.push(streamEvent(message)));
+  await readStream(operator, streams.dead, ({ ns, headers }) =>
+    state.deadStream.push({ ns, command: headers.get("Lumin-Command-Id") }),
+  );
+}
+
+const copied = [
+  "Nats-Msg-Id", "ce-id", "ce-type", "ce-subject", "ce-sequence", "ce-partition", "ce-position", "Lumin-Command-Id",
+];
+
+function streamEvent({ seq, subject, headers, data }) {
+  const said = Object.fromEntries(copied.map((name) => [name, headers?.get(name) ?? ""]));
+  const tokens = subject.split(".");
+  return {
+    seq,
+    data,
+    said,
+    known: subject.startsWith(`${prefix}.event.`),
+    type: tokens.at(-2),
+    user: tokens.at(-1),
+    version: Number(said["ce-sequence"]),
+    command: said["Lumin-Command-Id"],
+  };
+}
+
+function indexed(state) {
+  return {
+    ...state,
+    outcomeOf: new Map(state.outcomes.map((row) => [row.command, row])),
+    outcomeAt: new Map(state.outcomes.map((row) => [`${row.seq} ${row.ns}`, row])),
+    eventsOf: grouped(state.events, (event) => event.command),
+    eventsOfUser: grouped(state.events, (event) => event.user),
+    streamOf: grouped(state.stream, (event) => event.command),
+    messagesOf: grouped(state.commands, (message) => message.command),
+    messageAt: new Map(state.commands.map((message) => [message.seq, message])),
+  };
+}
+
+export function grouped(rows, key) {
+  const groups = new Map();
+  for (const row of rows) {
+    const group = groups.get(key(row));
+    if (group) group.push(row);
+    else groups.set(key(row), [row]);
+  }
+  return groups;
+}
+
+// ---- who wrote (I10)
+
+/** Writes that were not behind a fence of their own transaction, by the backend that took the partition last. */
+async function fenceFaults(stage) {
+  const rows = await stage.sql(`
+    WITH fences AS (SELECT DISTINCT transaction, partition FROM watch.writes WHERE what = 'fence'),
+         fenced AS (SELECT DISTINCT transaction FROM fences)
+    SELECT 'fence by another than the holder' AS fault, id, partition, pid FROM watch.writes
+     WHERE what = 'fence' AND pid <> holder_pid
+    UNION ALL
+    SELECT 'events without a fence', w.id, w.partition, w.pid FROM watch.writes w
+      LEFT JOIN fences f ON f.transaction = w.transaction AND f.partition = w.partition
+     WHERE what = 'events' AND f.transaction IS NULL
+    UNION ALL
+    SELECT what || ' without a fence', w.id, w.partition, w.pid FROM watch.writes w
+      LEFT JOIN fenced f ON f.transaction = w.transaction
+     WHERE what IN ('users', 'identifiers', 'outcomes', 'dead_commands') AND f.transaction IS NULL
+    UNION ALL
+    SELECT 'epoch went back', id, partition, pid FROM
+      (SELECT *, lag(epoch) OVER (PARTITION BY partition ORDER BY id) AS before FROM watch.writes
+        WHERE what IN ('fence', 'take', 'release')) w WHERE epoch < before
+    LIMIT 20`);
+  return rows.map((row) => `${row.fault}: write ${row.id}, partition ${row.partition}, backend ${row.pid}`);
+}
+
+// ---- waiting for quiet
+
+const behind = `SELECT count(*)::int AS count FROM lumin.partitions
+  WHERE relayed_position <> event_position OR dead_relayed <> dead_position`;
+
+/** Waits until every command of the stream is decided and every event is out, and stays so; throws with what is open. */
+export async function quiet(stage, { timeout = 120_000 } = {}) {
+  const operator = await stage.rig.nats.connect("operator", { timeout: 10_000 });
+  let before;
+  let calm = 0;
+  try {
+    await eventually(
+      async () => {
+        const now = JSON.stringify(await standing(stage, operator));
+        calm = now === before ? calm + 1 : 0;
+        before = now;
+        return calm >= 3;
+      },
+      { timeout, every: 250, what: "quiet" },
+    );
+  } finally {
+    await operator.close();
+  }
+}
+
+async function standing(stage, operator) {
+  const info = (stream) => jetstreamApi(operator, `STREAM.INFO.${stream}`);
+  const [commands, events] = await Promise.all([info(streams.commands), info(streams.events)]);
+  const [{ count: open }] = await stage.sql(behind);
+  if (open > 0) throw new Error(`${open} partitions are not relayed`);
+  const [{ count: told }] = await stage.sql("SELECT count(*)::int AS count FROM lumin.events");
+  if (told !== events.state.messages) throw new Error(`${events.state.messages} events on the stream, ${told} in all`);
+  const inputs = await stage.sql("SELECT partition, input_seq::int AS input FROM lumin.partitions ORDER BY partition");
+  const lasts = await Promise.all(inputs.map(({ partition }) => lastCommand(operator, partition)));
+  const late = inputs.filter(({ input }, i) => input < lasts[i]).map(({ partition }) => partition);
+  if (late.length > 0) throw new Error(`partitions ${late} have commands to decide`);
+  return [commands.state.last_seq, events.state.last_seq];
+}
+
+async function lastCommand(operator, partition) {
+  const body = { last_by_subj: `${prefix}.command.${partition}.*.*` };
+  const got = await jetstreamApi(operator, `STREAM.MSG.GET.${streams.commands}`, body).catch((error) => {
+    if (error.code !== 404) throw error;
+  });
+  return got?.message.seq ?? 0;
+}

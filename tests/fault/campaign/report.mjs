@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT
+// The report of a campaign, as Markdown: for the terminal, a file, and docs/reliability.md.
+import { natsVersion } from "../../support/servers.mjs";
+
+const percentile = (list, share) => [...list].sort((a, b) => a - b)[Math.min(list.length - 1, Math.floor(list.length * share))];
+
+function times(list) {
+  if (list.length === 0) return "none was measured";
+  const [half, most, worst] = [0.5, 0.95, 1].map((share) => `${(percentile(list, share) / 1000).toFixed(2)} s`);
+  return `${list.length} measured; median ${half}, 95 % within ${most}, longest ${worst}`;
+}
+
+function table(head, rows) {
+  return [head, head.map(() => "---"), ...rows].map((row) => `| ${row.join(" | ")} |`).join("\n");
+}
+
+export function report(campaign) {
+  const { totals, journal, reach } = campaign;
+  const faults = [...campaign.faults.entries()].sort(([, a], [, b]) => Number(a.id.slice(1)) - Number(b.id.slice(1)));
+  const injected = faults.reduce((sum, [, { count }]) => sum + count, 0);
+  const verdict = journal.findings.length === 0 ? "no violation" : `${journal.findings.length} VIOLATIONS`;
+  const lines = [
+    `Seed ${campaign.seed}, ${campaign.seconds} s, ${campaign.workers} workers, nats-server ${natsVersion().join(".")}: **${verdict}** ` +
+      `in ${totals.outcomes} commands and ${injected} faults.`,
+    "",
+    table(
+      ["what", "count"],
+      [
+        ["attempts in the history", totals.attempts],
+        ["commands with an outcome", totals.outcomes],
+        ["events", totals.events],
+        ["users", totals.users],
+        ["dead commands", totals.dead],
+        ["answered and lost", totals.lost],
+        ["accepted by a stream that was then taken away, and gone with it", totals.gone],
+        ["doubled", totals.doubled],
+        ["events missing on the stream", totals.missing],
+        ["out of order on the stream", totals.disordered],
+      ],
+    ),
+    "",
+    table(["fault", "name", "injected"], faults.map(([name, { id, count, skipped }]) => [id, name, skipped ? `skipped: ${skipped}` : count])),
+    "",
+    `Take-overs of a killed worker's partitions: ${times(campaign.takeOvers)}.`,
+    `First answer after a fault was over: ${times(campaign.recoveries)}.`,
+    `A worker had at most ${campaign.peaks.rss} MiB of memory, ${campaign.peaks.fds} file descriptors, ${campaign.peaks.threads} threads.`,
+    "",
+    table(["rare path", "times"], [...reach.counts.entries()].map(([name, count]) => [name, count])),
+  ];
+  if (journal.findings.length > 0) {
+    lines.push("", ...journal.findings.slice(0, 100).map(({ rule, text }) => `- ${rule}: ${text}`));
+  }
+  return `${lines.join("\n")}\n`;
+}

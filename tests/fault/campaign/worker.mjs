@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT
+// A worker of the campaign: a place that one process after the other fills. One that ends unasked is a finding.
+import path from "node:path";
+import fs from "node:fs";
+import { Daemon, build, eventually, sleep } from "../../support/servers.mjs";
+import { Monitor } from "./monitor.mjs";
+
+export const serviceName = "lumin-user";
+const failpointDeath = 86;
+const complaints = /ERROR: (Address|Leak)Sanitizer|runtime error:|WARNING: ThreadSanitizer/;
+
+export class Worker {
+  constructor(stage, number) {
+    Object.assign(this, { stage, number, name: `w${number}`, reserved: false, starts: 0 });
+    this.trigger = path.join(stage.rig.place.logs, `${this.name}.fail`);
+    this.daemon = new Daemon({
+      name: this.name,
+      command: path.join(build, serviceName),
+      args: ["worker"],
+      cwd: stage.rig.place.logs,
+      log: stage.rig.place.log(this.name),
+    });
+    this.monitor = new Monitor(this);
+  }
+
+  get alive() {
+    return this.daemon.alive;
+  }
+
+  /** A new process, armed with a failpoint where one is named: `{ at, action }`; nothing acts before `pullTrigger`. */
+  start(failpoint) {
+    if (this.retired || this.alive) return;
+    fs.rmSync(this.trigger, { force: true });
+    this.mayEnd = false;
+    this.daemon.env = {
+      ...this.stage.environment(),
+      LUMIN_WORKER_NAME: this.name,
+      ...(failpoint && {
+        LUMIN_FAIL_AT: failpoint.at,
+        LUMIN_FAIL_ACTION: failpoint.action,
+        LUMIN_FAIL_FILE: this.trigger,
+      }),
+    };
+    this.daemon.spawn();
+    this.starts++;
+    const { child } = this.daemon;
+    this.daemon.exited.then(([code, signal]) => this.ended(child, code ?? signal));
+  }
+
+  pullTrigger() {
+    fs.writeFileSync(this.trigger, "");
+  }
+
+  ended(child, how) {
+    this.lastEnd = how;
+    if (this.mayEnd || this.retired || how === failpointDeath) return;
+    this.stage.journal.finding("I11", `${this.name} (pid ${child.pid}) ended by itself with ${how}`);
+    setTimeout(() => !this.alive && this.start(), 200);
+  }
+
+  async kill() {
+    this.mayEnd = true;
+    await this.daemon.kill();
+  }
+
+  /** Asks it to end, and expects that it does so in order. */
+  async stop() {
+    this.mayEnd = true;
+    const code = await this.daemon.stop({ timeout: 15_000 });
+    if (code !== 0 && code !== null) this.stage.journal.finding("I11", `${this.name} stopped with ${code}`);
+    return code;
+  }
+
+  resume() {
+    this.daemon.resume();
+  }
+
+  pause() {
+    return this.daemon.pause();
+  }
+
+  /** Its process's row in the database: the one with its name that was started last. */
+  async id() {
+    const text = "SELECT worker_id AS id FROM lumin.workers WHERE name = $1 ORDER BY started_at DESC LIMIT 1";
+    return (await this.stage.sql(text, [this.name]))[0]?.id;
+  }
+
+  /** Waits until it has its row, and with it its turn at the partitions. */
+  async registered(timeout = 20_000) {
+    const since = Date.now();
+    const text = `SELECT 1 FROM lumin.workers WHERE name = $1 AND lease_until > clock_timestamp()
+      AND started_at > clock_timestamp() - make_interval(secs => $2)`;
+    const there = async () => (await this.stage.sql(text, [this.name, (Date.now() - since) / 1000 + 1])).length > 0;
+    await eventually(there, { timeout, what: `${this.name} being registered` });
+  }
+
+  retire() {
+    this.retired = true;
+    this.mayEnd = true;
+    this.resume();
+    return this.daemon.kill();
+  }
+
+  complaints() {
+    return this.daemon.logText().split("\n").filter((line) => complaints.test(line));
+  }
+}
+
+export { sleep };
