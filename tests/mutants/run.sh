@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 # Takes the keeper of each guarantee away, one at a time, in a copy of the tree under build/mutants, and expects the test
 # that the list names to fail. A mutant that survives, or does not apply or build any more, fails this run.
-# With arguments: only the guarantees of these numbers ("rules": those of the domain).
+# With arguments: only the guarantees of these numbers ("rules": those of the domain), or the tests of these kinds
+# (unit, node, faults).
 set -euo pipefail
 top=$(git -C "$(dirname "$0")" rev-parse --show-toplevel)
 tree=$top/build/mutants/tree
@@ -27,6 +28,13 @@ run_test() { # kind name
   case $1 in
   unit) (cd "$build" && ctest -R "^unit\\.$2\$" --no-tests=error) >>"$log" 2>&1 ;;
   node) (cd "$tree" && LUMIN_BUILD=$build node --test --test-concurrency=1 "$2") >>"$log" 2>&1 ;;
+  faults) # a campaign: red is 1, and what is more went wrong with the campaign itself
+    local status=0 arguments
+    read -ra arguments <<<"$2"
+    (cd "$tree" && node tests/fault/campaign/main.mjs --build "$build" "${arguments[@]}") >"$log.faults" 2>&1 || status=$?
+    cat "$log.faults" >>"$log"
+    [ "$status" -ne 1 ]
+    ;;
   esac
 }
 
@@ -35,21 +43,31 @@ report() { # verdict guarantee file why
   if [ "$1" = killed ]; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
 }
 
-try_mutant() { # guarantee file sed-expression kind test
-  local file=$tree/$2
-  cp -p "$file" "$file.whole"
-  sed -i "$3" "$file"
-  if cmp -s "$file" "$file.whole"; then
+# What a red campaign found, by rule.
+findings() { sed -n 's/.* VIOLATION \([A-Z0-9]*\):.*/\1/p' "$log.faults" | sort | uniq -c | awk '{ printf " %s x%d", $2, $1 }'; }
+
+try_mutant() { # guarantee files sed-expression kind test
+  local file files=() stale=no found=''
+  for file in $2; do files+=("$tree/$file"); done
+  for file in "${files[@]}"; do
+    cp -p "$file" "$file.whole"
+    sed -i "$3" "$file"
+    ! cmp -s "$file" "$file.whole" || stale=yes
+  done
+  if [ "$stale" = yes ]; then
     report STALE "$1" "$2" "the expression changes nothing"
   elif ! build_tree all; then
     report STALE "$1" "$2" "does not build; see $log"
   elif run_test "$4" "$5"; then
     report SURVIVED "$1" "$2" "$5 still passes"
   else
-    report killed "$1" "$2" "$5"
+    [ "$4" != faults ] || found=$(findings)
+    report killed "$1" "$2" "$4 $5:$found"
   fi
-  mv "$file.whole" "$file"
-  touch "$file"
+  for file in "${files[@]}"; do
+    mv "$file.whole" "$file"
+    touch "$file"
+  done
 }
 
 mkdir -p "$top/build/mutants"
@@ -60,8 +78,8 @@ build_tree all || { echo "the tree itself does not build: $log" >&2; exit 1; }
 while read -r line <&3; do
   guarantee=${line%% | *} rest=${line#* | }
   file=${rest%% | *} rest=${rest#* | }
-  [ $# -eq 0 ] || [[ " $* " == *" $guarantee "* ]] || continue
   read -r kind name <<<"${rest##* | }"
+  [ $# -eq 0 ] || [[ " $* " == *" $guarantee "* || " $* " == *" $kind "* ]] || continue
   try_mutant "$guarantee" "$file" "${rest% | *}" "$kind" "$name"
 done 3< <(grep -v '^#' "$top/tests/mutants/list")
 echo "$passed passed, $failed failed"

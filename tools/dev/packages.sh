@@ -16,6 +16,7 @@
     clang clang-format clang-tidy libclang-rt-dev binutils universal-ctags jq patch shellcheck ca-certificates nodejs npm
     pgbouncer
   )
+  faults_packages=(iproute2 e2fsprogs mount util-linux libfaketime)
 }
 
 is_installed() {

@@ -31,8 +31,7 @@ export class Campaign {
   }
 
   async run() {
-    this.begun = new Date();
-    this.journal.say(`seed ${this.seed}, ${this.seconds} s, ${this.workers} workers`);
+    this.journal.say(`seed ${this.seed}, ${this.short ? "short form" : `${this.seconds} s`}, ${this.workers} workers`);
     await this.round("plain", this.seconds);
     this.demandPaths();
     return this.journal.findings.length === 0;
@@ -61,7 +60,7 @@ export class Campaign {
   async havoc(stage, load, seconds) {
     const { journal, random, reach, takeOvers, short } = this;
     const faults = this.available(stage);
-    const nemesis = new Nemesis({ stage, load, journal, random, faults });
+    const nemesis = new Nemesis({ stage, load, journal, random, faults, together: short ? 0 : 0.25 });
     await nemesis.run(seconds, { reach, takeOvers, short });
     for (const [fault, count] of nemesis.counts) this.faults.get(fault.name).count += count;
     this.recoveries.push(...nemesis.recoveries);

@@ -4,10 +4,9 @@ import { randomInt } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
 import { parseArgs } from "node:util";
-import { Campaign, folder } from "./campaign.mjs";
-import { report } from "./report.mjs";
 
 const options = {
+  build: { type: "string", default: process.env.LUMIN_BUILD ?? "build/debug" },
   seconds: { type: "string", default: "120" },
   seed: { type: "string", default: `${randomInt(2 ** 31)}` },
   only: { type: "string", default: "" },
@@ -23,6 +22,9 @@ function numberOf(values, name, least) {
 
 async function main() {
   const { values } = parseArgs({ options });
+  process.env.LUMIN_BUILD = values.build; // read where the modules below are loaded
+  const { Campaign, folder } = await import("./campaign.mjs");
+  const { report } = await import("./report.mjs");
   const campaign = new Campaign({
     seconds: numberOf(values, "seconds", 1),
     seed: numberOf(values, "seed", 0),

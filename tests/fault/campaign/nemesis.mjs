@@ -15,25 +15,30 @@ function collide(one, other) {
 }
 
 export class Nemesis {
-  constructor({ stage, load, journal, random, faults, together = 0.25 }) {
+  constructor({ stage, load, journal, random, faults, together }) {
     Object.assign(this, { stage, load, journal, random, faults, together, deck: [], recoveries: [] });
     this.counts = new Map(); // by fault: how often
   }
 
-  /** Goes on until the time is over; faults under way are brought to their end. */
+  /** Goes on until the time is over, in the short form until each fault had its turn. */
   async run(seconds, tools) {
     const end = performance.now() + seconds * 1000;
+    this.short = tools.short;
     do {
       const drawn = this.draw();
-      const slots = drawn.map((fault) => fault.needs.includes("worker") && this.reserve());
+      const owners = await this.stage.owners();
+      const slots = drawn.map((fault) => fault.needs.includes("worker") && this.reserve(owners));
       await Promise.all(drawn.map((fault, i) => this.inject(fault, slots[i], tools)));
       if (this.random.chance(0.75)) await this.recover(drawn);
       await sleep(this.random.below(300));
-    } while (performance.now() < end);
+    } while (this.short ? this.deck.length > 0 : performance.now() < end);
   }
 
   next() {
-    if (this.deck.length === 0) this.deck = this.shuffled(this.faults.flatMap((each) => Array(each.weight ?? 1).fill(each)));
+    if (this.deck.length === 0) {
+      const times = ({ weight = 1 }) => (this.short ? 1 : weight);
+      this.deck = this.shuffled(this.faults.flatMap((each) => Array(times(each)).fill(each)));
+    }
     return this.deck.pop();
   }
 
@@ -47,7 +52,7 @@ export class Nemesis {
 
   draw() {
     const drawn = [this.next()];
-    while (drawn.length < 3 && this.random.chance(this.together)) {
+    while (drawn.length < 3 && this.deck.length > 0 && this.random.chance(this.together)) {
       const other = this.next();
       if (drawn.some((fault) => collide(fault, other))) {
         this.deck.unshift(other); // its turn comes later
@@ -72,9 +77,13 @@ export class Nemesis {
     }
   }
 
-  reserve() {
-    const slot = this.stage.freeSlot(this.random);
-    if (!slot) return null;
+  // Mostly one that has partitions: what happens to the others matters less.
+  reserve(owners) {
+    const { random } = this;
+    const free = this.stage.slots.filter((each) => !each.reserved && each.alive);
+    if (free.length === 0) return null;
+    const busy = free.filter(({ name }) => owners.includes(name));
+    const slot = random.pick(busy.length > 0 && (this.short || random.chance(0.75)) ? busy : free);
     slot.reserved = true;
     return slot;
   }

@@ -13,7 +13,7 @@ export const paths = {
   "relay conflict": { statistic: "relay_conflicts" },
   "event found on the stream in doubt": { statistic: "relay_found" },
   "conflict between lanes": { statistic: "conflicts" },
-  "cursor attached again": { short: true, statistic: "reattached" },
+  "cursor attached again": { statistic: "reattached" },
   "dead command": { short: true, log: / commands_dead / },
   "command poisoned for PostgreSQL": { short: true, log: / command_poisoned / },
   "message in the wrong partition": { log: / wrong_partition / },

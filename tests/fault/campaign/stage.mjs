@@ -21,13 +21,18 @@ const workerEnvironment = {
 };
 const setupEnvironment = { LUMIN_STREAMS_EVENTS_DUPLICATE_WINDOW: `${duplicateWindow}ms` };
 
-const watch = fs.readFileSync(path.join(repository, "tests/fault/transaction/watch.sql"), "utf8");
+// The janitor deletes outcomes behind their retention, which needs no fence.
+const watch = `${fs.readFileSync(path.join(repository, "tests/fault/transaction/watch.sql"), "utf8")};
+  CREATE INDEX ON watch.writes (transaction);
+  DROP TRIGGER watch ON lumin.outcomes;
+  CREATE TRIGGER watch AFTER INSERT OR UPDATE ON lumin.outcomes
+    FOR EACH STATEMENT EXECUTE FUNCTION watch.table_written()`;
 
 export class Stage {
   /** `workers`: how many; `journal`: where findings and remarks go. */
   static async open({ name, workers, journal, random }) {
     const stage = new Stage();
-    Object.assign(stage, { name, journal, random, ends: [], slots: [], reserved: new Set(), losses: noLosses() });
+    Object.assign(stage, { name, journal, random, ends: [], slots: [], losses: noLosses() });
     const t = { after: (end) => stage.ends.push(end) };
     try {
       await stage.begin(t, name, workers);
@@ -47,7 +52,7 @@ export class Stage {
     this.proxy = await PgProxy.start(t, { port: this.rig.postgres.port });
     await this.addSpy();
     await this.setup();
-    await this.asService(`${watch}; CREATE INDEX ON watch.writes (transaction)`);
+    await this.asService(watch);
     this.hasFailpoints = fs.readFileSync(path.join(build, "lumin-user")).includes("LUMIN_FAIL_AT");
     for (let number = 1; number <= workers; number++) this.slots.push(new Worker(this, number));
     for (const slot of this.slots) slot.start();
@@ -98,10 +103,11 @@ export class Stage {
 
   // ---- workers
 
-  /** A worker that no other fault is at work on, running; undefined where there is none. */
-  freeSlot(random) {
-    const free = this.slots.filter((slot) => !slot.reserved && slot.alive);
-    return free.length > 0 ? random.pick(free) : undefined;
+  /** The names of the workers that own partitions; nobody where the database cannot be asked. */
+  async owners() {
+    const text = "SELECT DISTINCT w.name FROM lumin.partitions p JOIN lumin.workers w ON w.worker_id = p.owner";
+    const rows = await this.sql(text).catch(() => []);
+    return rows.map(({ name }) => name);
   }
 
   /** Waits until no partition belongs to this process any more, and says how long that took, or null. */

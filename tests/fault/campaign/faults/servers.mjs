@@ -83,20 +83,15 @@ const cutAtCommit = {
   weight: 3,
   short: true,
   async run({ stage, random, reach, short }) {
-    let left = short ? 6 : random.between(4, 16);
-    const planned = left;
+    const planned = [...cuts, ...Array.from({ length: short ? 0 : random.below(12) }, () => random.pick(cuts))];
     const before = stage.proxy.log.length;
     stage.proxy.pause = () => random.between(20, 200);
-    stage.proxy.decide = ({ first }) => {
-      if (first !== "FENCE" || left === 0 || !random.chance(0.3)) return "pass";
-      left--;
-      return random.pick(cuts);
-    };
-    await eventually(() => left === 0, { timeout: 6000 }).catch(() => {});
+    stage.proxy.decide = ({ first }) => (first === "FENCE" && random.chance(0.3) && planned.pop()) || "pass";
+    await eventually(() => planned.length === 0, { timeout: 8000 }).catch(() => {});
     stage.proxy.decide = () => "pass";
     const done = stage.proxy.log.slice(before);
     for (const { action } of done) reach.pass(`cut: ${action}`);
-    return `${planned - left} cuts`;
+    return `${done.length} cuts`;
   },
 };
 

@@ -86,8 +86,9 @@ const pause = {
   needs: ["worker"],
   weight: 3,
   short: true,
-  async run({ slot, random }) {
-    const ms = random.chance(0.25) ? random.between(50, lease) : random.between(lease, 3 * lease);
+  async run({ slot, random, short }) {
+    const within = !short && random.chance(0.25);
+    const ms = within ? random.between(50, lease) : random.between(1.5 * lease, 3 * lease);
     await slot.pause();
     await sleep(ms);
     slot.resume();
