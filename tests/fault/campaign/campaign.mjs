@@ -10,7 +10,7 @@ import { Journal } from "./journal.mjs";
 import { Load } from "./load.mjs";
 import { Nemesis } from "./nemesis.mjs";
 import { verdict } from "./oracle/judge.mjs";
-import { quiet } from "./oracle/snapshot.mjs";
+import { quiet } from "./oracle/quiet.mjs";
 import { Reach } from "./reach.mjs";
 import { Stage } from "./stage.mjs";
 

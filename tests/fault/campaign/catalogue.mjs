@@ -4,9 +4,10 @@
 // why this machine or build does not allow it; `run(context)`, which injects it and ends it.
 import { inputFaults } from "./faults/input.mjs";
 import { serverFaults } from "./faults/servers.mjs";
+import { streamFaults } from "./faults/streams.mjs";
 import { workerFaults } from "./faults/workers.mjs";
 
-export const catalogue = [...workerFaults, ...serverFaults, ...inputFaults];
+export const catalogue = [...workerFaults, ...serverFaults, ...streamFaults, ...inputFaults];
 
 /** Those that a name, an id or "" means. */
 export function chosen(only) {

@@ -63,6 +63,7 @@ export class Load {
 
   async callOn() {
     while (this.running) {
+      await this.turn();
       await this.callThrough(this.next());
       await sleep(this.random.below(this.think));
     }
@@ -87,6 +88,7 @@ export class Load {
     const { random } = this;
     const id = random.uuid();
     for (let tries = 0; tries < 6; tries++) {
+      await this.turn();
       const { answer } = await this.call(command, id);
       this.users.learn(command, answer);
       if (answer.kind === "outcome") {
@@ -95,10 +97,11 @@ export class Load {
         return;
       } else {
         await sleep(20 + random.below(120));
+        await this.turn();
         if (answer.kind === "unknown" && random.chance(0.3)) await this.ask(command, id);
       }
     }
-    if (random.chance(0.03)) await this.call(this.next(), id); // other content
+    if (!this.pause && random.chance(0.03)) await this.call(this.next(), id); // other content
   }
 
   /** How did it end? The answer is another witness of the outcome. */
@@ -122,6 +125,13 @@ export class Load {
     });
   }
 
+  /** So many commands on the stream, at once. */
+  async burst(count) {
+    for (let left = count; left > 0; left -= 200) {
+      await Promise.all(Array.from({ length: Math.min(200, left) }, () => this.publishThrough()));
+    }
+  }
+
   async publishThrough() {
     const { random } = this;
     const command = this.next();
@@ -134,6 +144,7 @@ export class Load {
     const headers = random.chance(0.05) ? { "Nats-Msg-Id": own } : { "Lumin-Command-Id": own };
     const id = commandIdOf({ headers: headersOf(headers) });
     for (let tries = 0; tries < 4; tries++) {
+      await this.turn();
       const { answer } = await this.publish(command, headers, id);
       if (!this.running || !random.chance(answer.kind === "stored" ? 0.04 : 0.6)) return;
       await sleep(random.below(60));
@@ -160,6 +171,7 @@ export class Load {
   async pace(rate, work) {
     const open = new Set();
     while (this.running && rate > 0) {
+      await this.turn();
       const burst = Math.max(1, Math.round((rate * 20) / 1000));
       for (let i = 0; i < burst && open.size < 400; i++) {
         const task = work().finally(() => open.delete(task));
@@ -168,6 +180,20 @@ export class Load {
       await sleep((burst * 1000) / rate);
     }
     await Promise.all(open);
+  }
+
+  /** Sends nothing until `release`; waits until what was open has got its answer or was given up. */
+  async hold() {
+    this.pause = true;
+    await eventually(() => this.history.open === 0, { timeout: 3 * patience, what: "a load that pauses" });
+  }
+
+  release() {
+    this.pause = false;
+  }
+
+  async turn() {
+    while (this.pause && this.running) await sleep(20);
   }
 
   /** Waits until a command that was sent from now on has got its outcome; says how long that took. */

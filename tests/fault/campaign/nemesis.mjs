@@ -8,10 +8,9 @@ const patience = 40_000; // until an answer comes after a fault: servers start a
 
 /** "workers" is every one of them, "worker" one that is reserved. */
 function collide(one, other) {
-  const all = (fault) => fault.needs.includes("workers");
-  const some = (fault) => all(fault) || fault.needs.includes("worker");
-  const shared = one.needs.some((need) => need !== "worker" && other.needs.includes(need));
-  return shared || (all(one) && some(other)) || (all(other) && some(one));
+  const some = ({ needs }) => needs.includes("workers") || needs.includes("worker");
+  const all = [one, other].some(({ needs }) => needs.includes("workers")) && some(one) && some(other);
+  return all || one.needs.some((need) => need !== "worker" && other.needs.includes(need));
 }
 
 export class Nemesis {

@@ -41,6 +41,7 @@ export class Worker {
         LUMIN_FAIL_FILE: this.trigger,
       }),
     };
+    this.logBegin = this.daemon.logText().length;
     this.daemon.spawn();
     this.starts++;
     const { child } = this.daemon;
@@ -79,19 +80,22 @@ export class Worker {
     return this.daemon.pause();
   }
 
-  /** Its process's row in the database: the one with its name that was started last. */
-  async id() {
-    const text = "SELECT worker_id AS id FROM lumin.workers WHERE name = $1 ORDER BY started_at DESC LIMIT 1";
-    return (await this.stage.sql(text, [this.name]))[0]?.id;
+  /** The id of its process, by which it stands in the database; undefined before it has said so. */
+  get id() {
+    return /worker_started worker=\S+ id=([0-9a-f-]{36})/.exec(this.daemon.logText().slice(this.logBegin))?.[1];
   }
 
   /** Waits until it has its row, and with it its turn at the partitions. */
-  async registered(timeout = 20_000) {
-    const since = Date.now();
-    const text = `SELECT 1 FROM lumin.workers WHERE name = $1 AND lease_until > clock_timestamp()
-      AND started_at > clock_timestamp() - make_interval(secs => $2)`;
-    const there = async () => (await this.stage.sql(text, [this.name, (Date.now() - since) / 1000 + 1])).length > 0;
-    await eventually(there, { timeout, what: `${this.name} being registered` });
+  async registered(timeout = 30_000) {
+    await eventually(() => this.id, { timeout, what: `${this.name} having started` });
+  }
+
+  /** Waits until it owns partitions, and says whether it came to that in time. */
+  async owns(timeout) {
+    await this.registered();
+    const text = "SELECT 1 FROM lumin.partitions WHERE owner = $1 LIMIT 1";
+    const some = async () => (await this.stage.sql(text, [this.id])).length > 0;
+    return eventually(some, { timeout, what: "partitions" }).catch(() => false);
   }
 
   retire() {

@@ -3,8 +3,10 @@
 // of a publish, coming and going.
 import fs from "node:fs";
 import path from "node:path";
-import { eventually, repository, sleep } from "../../../support/servers.mjs";
+import { eventually, repository, sleep, streams, updateStream } from "../../../support/servers.mjs";
+import { decided } from "../oracle/quiet.mjs";
 import { duplicateWindow, lease } from "../stage.mjs";
+import { withoutSubjects } from "./streams.mjs";
 
 /** The failpoints that the sources name. */
 export function failpoints() {
@@ -29,7 +31,7 @@ const kill = {
   async run({ stage, slot, random, takeOvers }) {
     await sleep(random.below(400));
     const heirs = hasHeirs(stage, slot);
-    const id = heirs && random.chance(0.6) ? await slot.id() : undefined;
+    const id = heirs && random.chance(0.6) ? slot.id : undefined;
     await slot.kill();
     if (!id) return slot.start();
     const ms = await stage.takenFrom(id, { timeout: 30_000 });
@@ -39,16 +41,22 @@ const kill = {
   },
 };
 
-/** Starts the worker anew with a failpoint, and lets it act once the worker works. */
-async function arm({ slot, random }, failpoint) {
+/** Starts the worker anew with a failpoint, sees to it that it has partitions, and lets the failpoint act. */
+async function arm({ stage, slot, random }, failpoint) {
   await slot.kill();
   slot.start(failpoint);
-  await slot.registered();
+  if (!(await slot.owns(1500))) {
+    const others = stage.slots.filter((other) => other !== slot && other.alive);
+    await Promise.all(others.map((other) => other.stop()));
+    await slot.owns(15_000);
+    for (const other of others) other.start();
+    await Promise.all(others.map((other) => other.registered()));
+  }
   await sleep(random.below(200));
   slot.pullTrigger();
 }
 
-// Nobody needs to pass the point in time: the worker may own nothing just now.
+// Nobody needs to pass the point in time.
 async function dies(slot, timeout) {
   slot.mayEnd = true;
   const dead = await eventually(() => !slot.alive, { timeout, every: 10 }).catch(() => false);
@@ -56,24 +64,21 @@ async function dies(slot, timeout) {
   return dead;
 }
 
+const noFailpoints = (stage) => (stage.hasFailpoints ? null : "this build has no failpoints");
+
 const failpoint = {
   id: "F2",
   name: "failpoint",
-  needs: ["worker"],
+  needs: ["worker", "workers"],
   weight: 3,
   short: true,
-  unavailable: (stage) => (stage.hasFailpoints ? null : "this build has no failpoints"),
+  unavailable: noFailpoints,
   async run(context) {
-    const { slot, random, stage, reach } = context;
+    const { slot, random, reach } = context;
     const point = points[nextPoint++ % points.length];
-    // The others stop, so that this one has work.
-    const others = stage.slots.filter((other) => other !== slot && other.alive && !other.reserved);
-    const alone = random.chance(0.5);
-    if (alone) for (const other of others) await other.kill();
     await arm(context, { at: `${point}:${random.between(1, 4)}`, action: "exit" });
     const dead = await dies(slot, 5000);
-    for (const other of others) if (!other.alive) other.start();
-    if (dead) reach.pass(`failpoint ${point}`);
+    if (dead) reach.pass(`dead at failpoint ${point}`);
     return dead ? `dead at ${point}` : `${point} not passed`;
   },
 };
@@ -96,12 +101,14 @@ const pause = {
   },
 };
 
+const comesToRest = (slot) =>
+  eventually(() => !slot.alive || stopped(slot), { timeout: 5000, every: 10 }).catch(() => false);
+
 /** Stops the worker at a failpoint, for longer than its lease, and lets it go on. */
 async function stopAt(context, at, ms) {
   const { slot } = context;
   await arm(context, { at, action: "stop" });
-  const there = await eventually(() => !slot.alive || stopped(slot), { timeout: 5000, every: 10 }).catch(() => false);
-  if (!there) return "not passed";
+  if (!(await comesToRest(slot))) return `${at} not passed`;
   await sleep(ms);
   slot.resume();
   return `at ${at} for ${ms} ms`;
@@ -110,10 +117,10 @@ async function stopAt(context, at, ms) {
 const pauseInside = {
   id: "F3",
   name: "worker-stopped-in-transaction",
-  needs: ["worker"],
+  needs: ["worker", "workers"],
   weight: 2,
   short: true,
-  unavailable: (stage) => (stage.hasFailpoints ? null : "this build has no failpoints"),
+  unavailable: noFailpoints,
   run(context) {
     const { random } = context;
     const point = random.pick(["pg.sent", "pg.synced", "pg.flushed", "pg.finished"]);
@@ -124,9 +131,9 @@ const pauseInside = {
 const publisherAsleep = {
   id: "F4",
   name: "publisher-asleep",
-  needs: ["worker"],
+  needs: ["worker", "workers"],
   weight: 1,
-  unavailable: (stage) => (stage.hasFailpoints ? null : "this build has no failpoints"),
+  unavailable: noFailpoints,
   run(context) {
     const { random } = context;
     const point = random.pick(["relay.push", "relay.publish", "relay.acknowledged"]);
@@ -134,18 +141,55 @@ const publisherAsleep = {
   },
 };
 
-/** It publishes with an expectation, sleeps before the write, and another publishes meanwhile: 10071. */
+const unrelayed = `SELECT sum(event_position - relayed_position)::int AS count FROM lumin.partitions`;
+
+/**
+ * A publisher sleeps between looking at the stream and publishing, on a connection that stands, while an heir publishes
+ * the same event, and the server has forgotten its id: 10071. Here the server forgets soon, so nothing may be published
+ * on the message id alone: the load pauses, every command is decided while the stream takes no event, and so every
+ * event that is left comes from the table.
+ */
 const publisherOvertaken = {
   id: "F4",
   name: "publisher-overtaken",
-  needs: ["worker"],
+  needs: ["worker", "workers", "streams", "nats", "postgres", "load"],
   weight: 1,
-  unavailable: (stage) => (stage.hasFailpoints ? null : "this build has no failpoints"),
-  run(context) {
-    const { random } = context;
-    return stopAt(context, `relay.publish:${random.between(1, 3)}`, random.between(1500, 2000));
-  },
+  unavailable: noFailpoints,
+  run: ({ stage, slot, load }) => overtake(stage, slot, load).finally(() => load.release()),
 };
+
+async function overtake(stage, slot, load) {
+  const others = stage.slots.filter((other) => other !== slot && other.alive);
+  await withoutSubjects(stage, streams.events, async () => {
+    await sleep(300);
+    await load.hold();
+    await decided(stage);
+    await Promise.all([slot, ...others].map((each) => each.kill()));
+  });
+  await forgetSoon(stage, true);
+  slot.start({ at: "relay.publish:1", action: "stop" });
+  slot.pullTrigger();
+  const there = await comesToRest(slot);
+  const asleep = slot.id;
+  for (const other of others) other.start();
+  if (there) {
+    await stage.takenFrom(asleep);
+    const none = async () => (await stage.sql(unrelayed))[0].count === 0;
+    await eventually(none, { timeout: 10_000 }).catch(() => {});
+  }
+  slot.resume();
+  await sleep(1000);
+  await forgetSoon(stage, false);
+  return there ? "" : "there was nothing to publish";
+}
+
+/** The event stream's duplicate window; a restart, so that the server really forgets. */
+async function forgetSoon(stage, soon) {
+  await stage.withOperator((operator) =>
+    updateStream(operator, streams.events, { duplicate_window: (soon ? 100 : duplicateWindow) * 1e6 }),
+  );
+  await stage.rig.nats.restart({ hard: true });
+}
 
 const storm = {
   id: "F26",

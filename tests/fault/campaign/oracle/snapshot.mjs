@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What tables and streams hold when all is quiet, read by readers of the campaign's own.
 import { createInbox } from "nats";
-import { decode, eventually, inboxPrefix, jetstreamApi, prefix, streams } from "../../../support/servers.mjs";
+import { decode, inboxPrefix, jetstreamApi, prefix, streams } from "../../../support/servers.mjs";
 import { commandIdOf } from "../../../support/oracle.mjs";
 
 export const eventTypes = {
@@ -172,51 +172,4 @@ async function fenceFaults(stage) {
         WHERE what IN ('fence', 'take', 'release')) w WHERE epoch < before
     LIMIT 20`);
   return rows.map((row) => `${row.fault}: write ${row.id}, partition ${row.partition}, backend ${row.pid}`);
-}
-
-// ---- waiting for quiet
-
-const behind = `SELECT count(*)::int AS count FROM lumin.partitions
-  WHERE relayed_position <> event_position OR dead_relayed <> dead_position`;
-
-/** Waits until every command of the stream is decided and every event is out, and stays so; throws with what is open. */
-export async function quiet(stage, { timeout = 120_000 } = {}) {
-  const operator = await stage.rig.nats.connect("operator", { timeout: 10_000 });
-  let before;
-  let calm = 0;
-  try {
-    await eventually(
-      async () => {
-        const now = JSON.stringify(await standing(stage, operator));
-        calm = now === before ? calm + 1 : 0;
-        before = now;
-        return calm >= 3;
-      },
-      { timeout, every: 250, what: "quiet" },
-    );
-  } finally {
-    await operator.close();
-  }
-}
-
-async function standing(stage, operator) {
-  const info = (stream) => jetstreamApi(operator, `STREAM.INFO.${stream}`);
-  const [commands, events] = await Promise.all([info(streams.commands), info(streams.events)]);
-  const [{ count: open }] = await stage.sql(behind);
-  if (open > 0) throw new Error(`${open} partitions are not relayed`);
-  const [{ count: told }] = await stage.sql("SELECT count(*)::int AS count FROM lumin.events");
-  if (told !== events.state.messages) throw new Error(`${events.state.messages} events on the stream, ${told} in all`);
-  const inputs = await stage.sql("SELECT partition, input_seq::int AS input FROM lumin.partitions ORDER BY partition");
-  const lasts = await Promise.all(inputs.map(({ partition }) => lastCommand(operator, partition)));
-  const late = inputs.filter(({ input }, i) => input < lasts[i]).map(({ partition }) => partition);
-  if (late.length > 0) throw new Error(`partitions ${late} have commands to decide`);
-  return [commands.state.last_seq, events.state.last_seq];
-}
-
-async function lastCommand(operator, partition) {
-  const body = { last_by_subj: `${prefix}.command.${partition}.*.*` };
-  const got = await jetstreamApi(operator, `STREAM.MSG.GET.${streams.commands}`, body).catch((error) => {
-    if (error.code !== 404) throw error;
-  });
-  return got?.message.seq ?? 0;
 }
