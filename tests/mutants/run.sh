@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Takes the keeper of each guarantee away, one at a time, in a copy of the tree under build/mutants, and expects the test
 # that the list names to fail. A mutant that survives, or does not apply or build any more, fails this run.
-# With arguments: only the guarantees of these numbers ("rules": those of the domain), or the tests of these kinds
+# With arguments: only the guarantees of these numbers ("rules": those of the domain), and only tests of these kinds
 # (unit, node, faults).
 set -euo pipefail
 top=$(git -C "$(dirname "$0")" rev-parse --show-toplevel)
@@ -36,6 +36,19 @@ run_test() { # kind name
     [ "$status" -ne 1 ]
     ;;
   esac
+}
+
+# Whether the arguments name it, or none of its sort (numbers, kinds).
+wanted() { # word arguments...
+  local word=$1 argument sort='[a-z]*' any=no
+  shift
+  [[ $word != [0-9]* ]] || sort='[0-9]*'
+  for argument; do
+    [ "$argument" != "$word" ] || return 0
+    # shellcheck disable=SC2254 # a pattern
+    case $argument in $sort) any=yes ;; esac
+  done
+  [ "$any" = no ]
 }
 
 report() { # verdict guarantee file why
@@ -79,7 +92,8 @@ while read -r line <&3; do
   guarantee=${line%% | *} rest=${line#* | }
   file=${rest%% | *} rest=${rest#* | }
   read -r kind name <<<"${rest##* | }"
-  [ $# -eq 0 ] || [[ " $* " == *" $guarantee "* || " $* " == *" $kind "* ]] || continue
+  wanted "$guarantee" "$@" || continue
+  wanted "$kind" "$@" || continue
   try_mutant "$guarantee" "$file" "${rest% | *}" "$kind" "$name"
 done 3< <(grep -v '^#' "$top/tests/mutants/list")
 echo "$passed passed, $failed failed"

@@ -21,7 +21,6 @@ export class Campaign {
     Object.assign(this, { seconds, seed, only, workers, short, load });
     this.journal = new Journal({ quiet: silent });
     this.reach = new Reach();
-    this.random = new Random(seed);
     this.faults = new Map(); // name: { id, count, skipped }
     this.totals = {};
     this.takeOvers = [];
@@ -38,28 +37,30 @@ export class Campaign {
   }
 
   async round(name, seconds) {
-    const { journal, random, reach } = this;
-    const stage = await Stage.open({ name, workers: this.workers, journal, random });
+    const { journal, reach } = this;
+    const stage = await Stage.open({ name, workers: this.workers, journal });
     const monitors = setInterval(() => stage.slots.forEach(({ monitor }) => monitor.look()), 1000);
     const file = path.join(folder, `history-${name}.jsonl`);
     const history = new History(file);
     try {
       await stage.watchStatistics(reach);
-      const load = await Load.start(stage, history, this.load);
+      const load = await Load.start(stage, history, { random: new Random(this.seed + 1), ...this.load });
       await load.progress();
       await this.havoc(stage, load, seconds);
       await this.judge(stage, load, history);
     } finally {
       clearInterval(monitors);
       stage.watching = false;
+      if (journal.findings.length > 0) process.env.LUMIN_TEST_KEEP = "1"; // for whoever looks into it
       await stage.close();
     }
     this.finish(stage, history);
   }
 
   async havoc(stage, load, seconds) {
-    const { journal, random, reach, takeOvers, short } = this;
+    const { journal, reach, takeOvers, short } = this;
     const faults = this.available(stage);
+    const random = new Random(this.seed);
     const nemesis = new Nemesis({ stage, load, journal, random, faults, together: short ? 0 : 0.25 });
     await nemesis.run(seconds, { reach, takeOvers, short });
     for (const [fault, count] of nemesis.counts) this.faults.get(fault.name).count += count;

@@ -2,6 +2,7 @@
 // Draws faults from a shuffled deck, so that each comes before any comes twice; one alone or some at once that do not
 // need the same thing; and waits, mostly, until the load makes progress again (I12). The seed repeats the choices, not
 // the timing.
+import { Random } from "../../support/load.mjs";
 import { sleep } from "../../support/servers.mjs";
 
 const patience = 40_000; // until an answer comes after a fault: servers start again, leases run out, streams are read
@@ -64,7 +65,8 @@ export class Nemesis {
 
   /** `slot`: the worker reserved for it, null where none was free, false where it needs none. */
   async inject(fault, slot, tools) {
-    const { journal, stage, load, random } = this;
+    const { journal, stage, load } = this;
+    const random = new Random(this.random.below(2 ** 31)); // its own: what runs beside it does not change its choices
     if (slot === null) return;
     try {
       const context = { ...tools, journal, stage, load, random, slot, harm: stage.losses };

@@ -31,9 +31,9 @@ const watch = `${fs.readFileSync(path.join(repository, "tests/fault/transaction/
 
 export class Stage {
   /** `workers`: how many; `journal`: where findings and remarks go. */
-  static async open({ name, workers, journal, random }) {
+  static async open({ name, workers, journal }) {
     const stage = new Stage();
-    Object.assign(stage, { name, journal, random, ends: [], slots: [], losses: noLosses() });
+    Object.assign(stage, { name, journal, ends: [], slots: [], losses: noLosses() });
     const t = { after: (end) => stage.ends.push(end) };
     try {
       await stage.begin(t, name, workers);

@@ -55,8 +55,18 @@ export class Worker {
   ended(child, how) {
     this.lastEnd = how;
     if (this.mayEnd || this.retired || how === failpointDeath) return;
+    if (how === 1 && this.sayings().includes(" stream_missing ")) return this.again(); // setup must make it first
     this.stage.journal.finding("I11", `${this.name} (pid ${child.pid}) ended by itself with ${how}`);
+    this.again();
+  }
+
+  again() {
     setTimeout(() => !this.alive && this.start(), 200);
+  }
+
+  /** What its process has logged. */
+  sayings() {
+    return this.daemon.logText().slice(this.logBegin);
   }
 
   async kill() {
@@ -82,7 +92,7 @@ export class Worker {
 
   /** The id of its process, by which it stands in the database; undefined before it has said so. */
   get id() {
-    return /worker_started worker=\S+ id=([0-9a-f-]{36})/.exec(this.daemon.logText().slice(this.logBegin))?.[1];
+    return /worker_started worker=\S+ id=([0-9a-f-]{36})/.exec(this.sayings())?.[1];
   }
 
   /** Waits until it has its row, and with it its turn at the partitions. */

@@ -29,11 +29,12 @@ const natsWipe = {
     await stage.rig.nats.kill();
     harm.commands.push("wiped");
     harm.dead.push("wiped");
+    harm.disorder.length = 0; // what comes now comes in order
     stage.rig.nats.wipe();
     await sleep(random.below(300));
     await stage.rig.nats.begin();
     await sleep(random.below(300)); // workers meet a server without streams
-    await stage.setup();
+    await eventually(() => stage.setup(), { timeout: 30_000, every: 500, what: "setup" }); // PostgreSQL may be away
   },
 };
 
@@ -107,18 +108,21 @@ const sleepInCommit = `
   CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON lumin.outcomes
     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION watch.slow()`;
 
-const slowCommits = {
+const slow = (name, choices, weight) => ({
   id: "F13",
-  name: "slow-commits",
+  name,
   needs: ["postgres"],
-  weight: 1,
+  weight,
   async run({ stage, random }) {
-    const seconds = random.pick([0.3, (0.8 * lease) / 1000, 4]);
+    const seconds = random.pick(choices);
     await stage.asService(sleepInCommit.replace("SECONDS", seconds));
-    await sleep(Math.max(3000, 1500 * seconds));
-    await stage.asService("DROP TRIGGER slow ON lumin.outcomes");
+    await sleep(Math.max(3000, 1800 * seconds));
+    await eventually(() => stage.asService("DROP TRIGGER slow ON lumin.outcomes").then(() => true), { timeout: 30_000 });
     return `commits of ${seconds} s`;
   },
-};
+});
 
-export const serverFaults = [natsKill, natsWipe, postgresKill, backendsEnded, cutAtCommit, slowCommits];
+const slowCommits = slow("slow-commits", [0.1, 0.3, (0.8 * lease) / 1000], 1);
+const verySlowCommits = slow("commits-of-4-s", [4], 1); // longer than any lease
+
+export const serverFaults = [natsKill, natsWipe, postgresKill, backendsEnded, cutAtCommit, slowCommits, verySlowCommits];

@@ -75,13 +75,14 @@ const anew = {
   weight: 1,
   async run({ stage, random, harm }) {
     const stream = random.pick([streams.commands, streams.events]);
-    harm[stream === streams.commands ? "commands" : "disorder"].push("made anew");
+    if (stream === streams.commands) harm.commands.push("made anew");
     await stage.withOperator(async (operator) => {
       const { config } = await infoOf(operator, stream);
       await jetstreamApi(operator, `STREAM.DELETE.${stream}`);
       await sleep(random.below(200));
       await jetstreamApi(operator, `STREAM.CREATE.${stream}`, config);
     });
+    if (stream === streams.events) harm.disorder = [BigInt(Date.now()) * 1_000_000n];
     return stream;
   },
 };

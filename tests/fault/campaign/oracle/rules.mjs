@@ -60,16 +60,20 @@ function versionsAreDense({ eventsOfUser }, report) {
   }
 }
 
-// Where the stream was made anew under a publisher's eyes, what came in between stands before what was published again.
+const notice = 30_000_000_000n; // by then every publisher has seen that the stream is another one
+
+// Where the stream was made anew under a publisher's eyes, what came in between stands before what was published again;
+// later than that it must be in order.
 function streamIsInOrder({ stream, harm, tally }, report) {
   const seen = new Map();
-  for (const { user, version, seq } of stream) {
+  for (const { user, version, seq, ns } of stream) {
     const before = seen.get(user) ?? 0;
     if (version !== before + 1) {
       tally.disordered++;
-      if (harm.disorder.length === 0) report("I5", `on the stream ${user} goes from ${before} to ${version} at ${seq}`);
+      const excused = harm.disorder.some((at) => ns < at + notice);
+      if (!excused) report("I5", `on the stream ${user} goes from ${before} to ${version} at ${seq}`);
     }
-    seen.set(user, version);
+    seen.set(user, Math.max(version, before));
   }
 }
 

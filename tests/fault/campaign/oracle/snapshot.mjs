@@ -36,6 +36,15 @@ export async function readStream(nc, stream, visit) {
   await jetstreamApi(nc, `CONSUMER.DELETE.${stream}.${made.name}`);
 }
 
+// Some that were sent are no headers; the client throws where it looks at them.
+function headersOf(message) {
+  try {
+    return message.headers;
+  } catch {
+    return undefined;
+  }
+}
+
 function pull(nc, stream, consumer, count) {
   const inbox = createInbox(inboxPrefix("operator"));
   const messages = [];
@@ -50,9 +59,9 @@ function pull(nc, stream, consumer, count) {
     const callback = (error, message) => {
       if (error) return finish(error);
       const [, , , , , seq, , ns] = message.reply?.split(".") ?? [];
-      if (!ns) return finish(new Error(`${stream}: ${message.headers?.code} ${message.headers?.description}`));
-      const { subject, headers, data } = message;
-      messages.push({ seq: Number(seq), ns: BigInt(ns), subject, headers, data: Buffer.from(data) });
+      if (!ns) return finish(new Error(`${stream}: ${message.headers?.code} ${message.headers?.description}`)); // a status
+      const { subject, data } = message;
+      messages.push({ seq: Number(seq), ns: BigInt(ns), subject, headers: headersOf(message), data: Buffer.from(data) });
       return messages.length === count && finish();
     };
     const subscription = nc.subscribe(inbox, { callback });
@@ -111,11 +120,12 @@ const copied = [
   "Nats-Msg-Id", "ce-id", "ce-type", "ce-subject", "ce-sequence", "ce-partition", "ce-position", "Lumin-Command-Id",
 ];
 
-function streamEvent({ seq, subject, headers, data }) {
+function streamEvent({ seq, ns, subject, headers, data }) {
   const said = Object.fromEntries(copied.map((name) => [name, headers?.get(name) ?? ""]));
   const tokens = subject.split(".");
   return {
     seq,
+    ns,
     data,
     said,
     known: subject.startsWith(`${prefix}.event.`),
@@ -151,25 +161,39 @@ export function grouped(rows, key) {
 
 // ---- who wrote (I10)
 
+const unfenced = `
+  WITH fences AS (SELECT DISTINCT transaction, partition FROM watch.writes WHERE what = 'fence'),
+       fenced AS (SELECT DISTINCT transaction FROM fences)
+  SELECT 'fence by another than the holder' AS fault, id, partition, pid, at FROM watch.writes
+   WHERE what = 'fence' AND pid <> holder_pid
+  UNION ALL
+  SELECT 'events without a fence', w.id, w.partition, w.pid, w.at FROM watch.writes w
+    LEFT JOIN fences f ON f.transaction = w.transaction AND f.partition = w.partition
+   WHERE what = 'events' AND f.transaction IS NULL
+  UNION ALL
+  SELECT what || ' without a fence', w.id, w.partition, w.pid, w.at FROM watch.writes w
+    LEFT JOIN fenced f ON f.transaction = w.transaction
+   WHERE what IN ('users', 'identifiers', 'outcomes', 'dead_commands') AND f.transaction IS NULL
+  UNION ALL
+  SELECT 'epoch went back', id, partition, pid, at FROM
+    (SELECT *, lag(epoch) OVER (PARTITION BY partition ORDER BY id) AS before FROM watch.writes
+      WHERE what IN ('fence', 'take', 'release')) w
+   WHERE epoch < before
+     AND NOT EXISTS (SELECT FROM watch.writes f WHERE f.what = 'failover' AND f.id < w.id AND f.id > w.id - 100000
+       AND NOT EXISTS (SELECT FROM watch.writes b WHERE b.partition = w.partition AND b.id > f.id AND b.id < w.id))
+  LIMIT 20`;
+
 /** Writes that were not behind a fence of their own transaction, by the backend that took the partition last. */
 async function fenceFaults(stage) {
-  const rows = await stage.sql(`
-    WITH fences AS (SELECT DISTINCT transaction, partition FROM watch.writes WHERE what = 'fence'),
-         fenced AS (SELECT DISTINCT transaction FROM fences)
-    SELECT 'fence by another than the holder' AS fault, id, partition, pid FROM watch.writes
-     WHERE what = 'fence' AND pid <> holder_pid
-    UNION ALL
-    SELECT 'events without a fence', w.id, w.partition, w.pid FROM watch.writes w
-      LEFT JOIN fences f ON f.transaction = w.transaction AND f.partition = w.partition
-     WHERE what = 'events' AND f.transaction IS NULL
-    UNION ALL
-    SELECT what || ' without a fence', w.id, w.partition, w.pid FROM watch.writes w
-      LEFT JOIN fenced f ON f.transaction = w.transaction
-     WHERE what IN ('users', 'identifiers', 'outcomes', 'dead_commands') AND f.transaction IS NULL
-    UNION ALL
-    SELECT 'epoch went back', id, partition, pid FROM
-      (SELECT *, lag(epoch) OVER (PARTITION BY partition ORDER BY id) AS before FROM watch.writes
-        WHERE what IN ('fence', 'take', 'release')) w WHERE epoch < before
-    LIMIT 20`);
-  return rows.map((row) => `${row.fault}: write ${row.id}, partition ${row.partition}, backend ${row.pid}`);
+  const rows = await stage.sql(unfenced);
+  return Promise.all(
+    rows.map(async ({ fault, id, partition, pid, at }) => {
+      const around = await stage.sql(
+        `SELECT id, what, pid, holder_pid, epoch, owner, input_seq, to_char(at, 'HH24:MI:SS.MS') AS at FROM watch.writes
+          WHERE partition = $1 AND id <= $2 ORDER BY id DESC LIMIT 4`,
+        [partition, id],
+      );
+      return `${fault}: partition ${partition}, backend ${pid}, ${at.toISOString()}; before: ${JSON.stringify(around)}`;
+    }),
+  );
 }

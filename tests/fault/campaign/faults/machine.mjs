@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: MIT
+// Faults of the machine around a worker: memory runs out (F22), the configuration is wrong (F24), the wall clock jumps
+// (F14); and a failover of the database that lost a take-over.
+import { spawnSync } from "node:child_process";
+import fs from "node:fs";
+import path from "node:path";
+import { build, eventually, sleep } from "../../../support/servers.mjs";
+
+// ---- memory
+
+const controller = "/sys/fs/cgroup/memory"; // version 1
+const unified = "/sys/fs/cgroup";
+
+/** A memory control group of this process's own, and how its limit is called; or the reason why there is none. */
+function memoryGroup(name) {
+  const [root, file] = fs.existsSync(`${controller}/memory.limit_in_bytes`)
+    ? [controller, "memory.limit_in_bytes"]
+    : [unified, "memory.max"];
+  const folder = path.join(root, `lumin-faults-${process.pid}-${name}`);
+  try {
+    fs.mkdirSync(folder);
+  } catch (error) {
+    return { why: `no memory control group can be made: ${error.code}` };
+  }
+  if (!fs.existsSync(path.join(folder, file))) {
+    fs.rmdirSync(folder);
+    return { why: "the machine has no memory control groups" };
+  }
+  const write = (key, value) => fs.writeFileSync(path.join(folder, key), `${value}`);
+  return {
+    add: (pid) => write("cgroup.procs", pid),
+    limit: (bytes) => write(file, bytes),
+    drop: () => eventually(() => (fs.rmdirSync(folder), true), { timeout: 5000 }).catch(() => {}),
+  };
+}
+
+function whyNoMemoryGroup() {
+  const group = memoryGroup("probe");
+  void group.drop?.();
+  return group.why ?? null;
+}
+
+const rss = (pid) => Number(/VmRSS:\s+(\d+)/.exec(fs.readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0) * 1024;
+
+const outOfMemory = {
+  id: "F22",
+  name: "out-of-memory",
+  needs: ["worker"],
+  weight: 2,
+  unavailable: whyNoMemoryGroup,
+  // What the worker has is not counted for the group, so that little more is enough to die of.
+  async run({ slot, load }) {
+    const group = memoryGroup(slot.name);
+    const killed = () => !slot.alive;
+    slot.mayEnd = true;
+    group.limit(16 * 1024);
+    group.add(slot.daemon.pid);
+    const before = rss(slot.daemon.pid);
+    await load.burst(300);
+    await eventually(killed, { timeout: 4000 }).catch(() => {});
+    const died = killed() && slot.lastEnd === "SIGKILL";
+    if (!killed()) await slot.kill();
+    await group.drop();
+    return died ? `killed at ${Math.round(before / 2 ** 20)} MiB` : "survived";
+  },
+};
+
+// ---- configuration
+
+const secret = "a-secret-that-no-log-may-show";
+
+/** [what is wrong, the word that the message must have] */
+const mistakes = [
+  ["worker.lease=1h", "worker.lease"], ["worker.lease=soon", "worker.lease"], ["worker.lanes=0", "worker.lanes"],
+  ["worker.lanes=two", "worker.lanes"], ["lane.batch=-1", "lane.batch"], ["partitions=0", "partitions"],
+  ["no.such.key=1", "no.such.key"], ["nats.timeout=", "nats.timeout"], ["log.level=loud", "log.level"],
+  ["service.prefix=a b", "service.prefix"], ["service.name=ä", "service.name"], ["rpc.timeout=9d", "rpc.timeout"],
+  ["streams.storage=paper", "streams.storage"], ["relay.window=99999999999999999999", "relay.window"],
+];
+const files = ["{", "worker: [1, 2]", "worker:\n  lease: {a: b}\n", "worker:\n  lease: 3s\n  lease: 4s\n", "\xff\xfe", "nats: *none\n"];
+
+const configuration = {
+  id: "F24",
+  name: "configuration",
+  needs: [],
+  weight: 1,
+  short: true,
+  async run({ stage, random, journal }) {
+    const file = path.join(stage.rig.place.logs, "wrong.yaml");
+    const broken = random.chance(0.4);
+    const [mistake, word] = broken ? [undefined, "wrong.yaml"] : random.pick(mistakes);
+    fs.writeFileSync(file, Buffer.from(broken ? random.pick(files) : "", "latin1"));
+    const args = broken ? ["--config", file] : ["--set", mistake];
+    const env = { ...stage.environment(), NATS_PASSWORD: secret };
+    const done = spawnSync(path.join(build, "lumin-user"), ["worker", ...args], { env, encoding: "utf8", timeout: 10_000 });
+    const said = done.stdout + done.stderr;
+    if (done.status !== 78) journal.finding("F24", `${args.join(" ")} ended with ${done.status ?? done.signal}`);
+    if (!said.includes(word)) journal.finding("F24", `${args.join(" ")} does not name ${word}: ${said.slice(0, 200)}`);
+    if (said.includes(secret)) journal.finding("F24", `${args.join(" ")} shows a secret`);
+    return mistake ?? "a broken file";
+  },
+};
+
+// ---- a failover that lost a take-over
+
+const ownership = "partition, owner, epoch, owned_since, backend_pid, backend_start";
+
+/**
+ * The standby had not heard of the take-over: workers and owners are as they were before it, and every connection is
+ * lost. What was committed since would be lost too; here it stands, which the positions tell.
+ */
+const takeOverLost = {
+  id: "F7",
+  name: "failover-without-take-over",
+  needs: ["worker", "postgres"],
+  weight: 2,
+  async run({ stage, slot, random }) {
+    const owners = await stage.sql(`SELECT ${ownership} FROM lumin.partitions`);
+    const all = await stage.sql("SELECT worker_id, name, started_at FROM lumin.workers");
+    const workers = all.filter(() => random.chance(0.7)); // of the others it had not even heard
+    await slot.pause();
+    await sleep(random.between(1200, 2500));
+    await goBack(stage, owners, workers);
+    slot.resume();
+    return `${owners.length} partitions`;
+  },
+};
+
+async function goBack(stage, owners, workers) {
+  const client = await stage.rig.postgres.client({ connectionString: stage.rig.postgres.superuserUrl });
+  try {
+    await client.query("BEGIN; SET LOCAL session_replication_role = replica; LOCK lumin.partitions, lumin.workers");
+    await client.query("DELETE FROM lumin.workers");
+    await client.query(
+      `INSERT INTO lumin.workers SELECT * FROM jsonb_to_recordset($1) AS w(worker_id uuid, name text, started_at timestamptz),
+         LATERAL (SELECT clock_timestamp() + interval '200 ms') AS l(lease_until)`,
+      [JSON.stringify(workers)],
+    );
+    await client.query(
+      `UPDATE lumin.partitions p SET owner = b.owner, epoch = b.epoch, owned_since = b.owned_since,
+         backend_pid = b.backend_pid, backend_start = b.backend_start
+         FROM jsonb_to_recordset($1) AS b(partition int, owner uuid, epoch bigint, owned_since timestamptz,
+           backend_pid int, backend_start timestamptz) WHERE b.partition = p.partition`,
+      [JSON.stringify(owners)],
+    );
+    await client.query("INSERT INTO watch.writes (what) VALUES ('failover')");
+    await client.query("COMMIT");
+    await client.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'lumin-user %'");
+  } finally {
+    await client.end();
+  }
+}
+
+export const machineFaults = [outOfMemory, configuration, takeOverLost];
