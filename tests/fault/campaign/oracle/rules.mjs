@@ -17,9 +17,9 @@ import { grouped } from "./snapshot.mjs";
 const severalEvents = new Set(["update", "upsert"]);
 
 function commandsHaveOutcomes({ commands, outcomeOf, outcomeAt, lost }, report) {
-  for (const { command, seq, ns } of commands) {
-    if (outcomeOf.has(command) || outcomeAt.has(`${seq} ${ns}`)) continue;
-    report("G9", `command ${command} at ${seq} has no outcome`);
+  for (const { command, seq, ns, subject, ambiguous } of commands) {
+    if (ambiguous || outcomeOf.has(command) || outcomeAt.has(`${seq} ${ns}`)) continue;
+    report("G9", `command ${command} at ${seq}, ${subject}, has no outcome`);
   }
   for (const row of lost) report("G9", `commands are said to be lost: ${JSON.stringify(row)}`);
 }

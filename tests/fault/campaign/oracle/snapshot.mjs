@@ -108,12 +108,22 @@ async function readStreams(operator, state) {
   Object.assign(state, { commands: [], stream: [], deadStream: [] });
   await readStream(operator, streams.commands, (message) => {
     const { seq, ns, subject } = message;
-    state.commands.push({ seq, ns, subject, command: commandIdOf(message) });
+    state.commands.push({ seq, ns, subject, command: commandIdOf(message), ambiguous: isAmbiguous(message) });
   });
   await readStream(operator, streams.events, (message) => state.stream.push(streamEvent(message)));
   await readStream(operator, streams.dead, ({ ns, headers }) =>
     state.deadStream.push({ ns, command: headers.get("Lumin-Command-Id") }),
   );
+}
+
+const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+const plain = /^[\x21-\x7e]+$/;
+
+/** Whether its id can be read in several ways: said twice, in strange letters, or not in headers at all. */
+function isAmbiguous({ headers }) {
+  const [ids, messageIds] = ["Lumin-Command-Id", "Nats-Msg-Id"].map((name) => headers?.values(name) ?? ["", ""]);
+  const sure = (values, form) => values.length === 0 || (values.length === 1 && form.test(values[0]));
+  return !sure(ids, uuid) || !sure(messageIds, plain);
 }
 
 const copied = [
