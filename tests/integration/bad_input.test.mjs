@@ -41,25 +41,13 @@ import {
 } from "../support/traps.mjs";
 
 // Payloads beyond the contract's limit must be the worker's to refuse.
-const rig = await Rig.start({ after }, { name: "bad-input", nats: { settings: { max_payload: "2MB" } } });
-await spyAdd();
+const rig = await Rig.start({ after }, { name: "bad-input", nats: { settings: { max_payload: "2MB" }, spy: true } });
 await rig.setup();
 const worker = await rig.worker({ env: quick });
 const operator = await rig.connect("operator");
 const publisher = await rig.connect("command_publisher");
 const gateway = await rig.connect("gateway");
 const seen = await spy();
-
-/** A user who may listen to everything; no deployment has one. */
-async function spyAdd() {
-  const file = path.join(rig.nats.folder, "accounts.conf");
-  await rig.nats.stop();
-  const text = fs.readFileSync(file, "utf8");
-  const user = '{ user: spy, password: spy, permissions { publish { deny: [">"] }, subscribe { allow: [">"] } } }';
-  fs.writeFileSync(file, text.replace("users: [", `users: [\n${user}`));
-  rig.nats.passwords.spy = "spy";
-  await rig.nats.begin();
-}
 
 /** Every subject that any client of the account publishes to, and how often. */
 async function spy() {

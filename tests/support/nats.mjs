@@ -28,9 +28,9 @@ export function natsVersion() {
 const withSbin = () => ({ ...process.env, PATH: `${process.env.PATH}:/usr/sbin` });
 
 /** The greeting that the server sends first; the client protocol speaks before it is asked. */
-function greeted(port) {
+function greeted(host, port) {
   return new Promise((resolve, reject) => {
-    const socket = net.connect(port, "127.0.0.1");
+    const socket = net.connect(port, host);
     socket.setTimeout(1000, () => socket.destroy(new Error("no greeting")));
     socket.once("data", (bytes) => {
       socket.destroy();
@@ -40,41 +40,49 @@ function greeted(port) {
   });
 }
 
+export const newPasswords = () =>
+  Object.fromEntries(roles.map((role) => [role, `p${crypto.randomBytes(12).toString("hex")}`]));
+
 export class NatsServer extends Daemon {
   /**
    * `settings` override lines of server.conf, written as there: { ping_interval: '"1s"', ping_max: 1 }.
-   * `place` is a Place of servers.mjs.
+   * `place` is a Place of servers.mjs. `spy`: a user who may listen to everything, which no deployment has.
    */
-  static async start(place, { settings = {}, env = {} } = {}) {
-    const port = await freePort();
-    const folder = place.folder("nats");
-    const server = new NatsServer({
-      name: "nats-server",
-      command: natsProgram,
-      args: ["-c", path.join(folder, "nats.conf")],
-      cwd: folder,
-      log: place.log("nats-server"),
-      user: place.user,
-    });
-    server.port = port;
-    server.place = place;
-    server.folder = folder;
-    server.passwords = Object.fromEntries(roles.map((role) => [role, `p${crypto.randomBytes(12).toString("hex")}`]));
-    server.env = { ...server.environment(), ...env };
-    server.configure(settings);
+  static async start(place, options = {}) {
+    const server = await NatsServer.create(place, options);
     await server.begin();
     return server;
   }
 
+  /** One that is not started yet; `name` tells it from others of the place, `enter` is a command that it runs under. */
+  static async create(place, options) {
+    const { settings = {}, env = {}, name = "nats", host = "127.0.0.1", enter = [], spy = false } = options;
+    const folder = place.folder(name);
+    const server = new NatsServer({
+      name: `${name}-server`,
+      command: natsProgram,
+      args: ["-c", path.join(folder, "nats.conf")],
+      cwd: folder,
+      log: place.log(`${name}-server`),
+      user: place.user,
+      enter,
+    });
+    Object.assign(server, { place, folder, host, spy, passwords: options.passwords ?? newPasswords() });
+    server.port = await freePort();
+    server.env = { ...server.environment(), ...env };
+    server.configure(settings);
+    return server;
+  }
+
   get url() {
-    return `nats://127.0.0.1:${this.port}`;
+    return `nats://${this.host}:${this.port}`;
   }
 
   environment() {
     const passwords = roles.map((role) => [`NATS_PASSWORD_${role.toUpperCase()}`, this.passwords[role]]);
     return {
       PATH: withSbin().PATH,
-      NATS_LISTEN: `127.0.0.1:${this.port}`,
+      NATS_LISTEN: `${this.host}:${this.port}`,
       NATS_STORE: JSON.stringify(path.join(this.folder, "store")),
       ...Object.fromEntries(passwords),
     };
@@ -84,6 +92,7 @@ export class NatsServer extends Daemon {
   configure(settings) {
     const source = path.join(repository, "deploy/nats");
     for (const file of fs.readdirSync(source)) fs.copyFileSync(path.join(source, file), path.join(this.folder, file));
+    if (this.spy) this.admitSpy();
     const [major, minor] = natsVersion();
     const base = major > 2 || minor >= 10 ? "server-2.10.conf" : "server.conf";
     const lines = Object.entries(settings).map(([key, value]) => `${key}: ${value}\n`);
@@ -91,10 +100,17 @@ export class NatsServer extends Daemon {
     this.place.give(this.folder);
   }
 
+  admitSpy() {
+    const file = path.join(this.folder, "accounts.conf");
+    const user = '{ user: spy, password: spy, permissions { publish { deny: [">"] }, subscribe { allow: [">"] } } }';
+    fs.writeFileSync(file, fs.readFileSync(file, "utf8").replace("users: [", `users: [\n${user}`));
+    this.passwords.spy = "spy";
+  }
+
   /** Starts it, on its port and its files, and waits until it takes clients. */
   async begin() {
     this.spawn();
-    await this.ready(() => greeted(this.port));
+    await this.ready(() => greeted(this.host, this.port));
   }
 
   /** Stops it (kill -9 with `hard`), and starts it again on the same port and files. */

@@ -81,9 +81,9 @@ export async function freePort() {
 
 /** A process that runs until it is stopped, and can be started again under the same name. */
 export class Daemon {
-  /** `deathSignal` is what the kernel sends it when this process dies. */
-  constructor({ name, command, args, env = {}, cwd, log, user = null, deathSignal = "KILL" }) {
-    Object.assign(this, { name, command, args, env, cwd, log, user, deathSignal });
+  /** `deathSignal` is what the kernel sends it when this process dies; `enter` a command that starts it elsewhere. */
+  constructor({ name, command, args, env = {}, cwd, log, user = null, deathSignal = "KILL", enter = [] }) {
+    Object.assign(this, { name, command, args, env, cwd, log, user, deathSignal, enter });
     this.child = null;
   }
 
@@ -99,9 +99,10 @@ export class Daemon {
     if (this.alive) throw new Error(`${this.name} is running already`);
     fs.mkdirSync(path.dirname(this.log), { recursive: true });
     const log = fs.openSync(this.log, "a");
-    const args = [`--pdeathsig=${this.deathSignal}`, ...asUser(this.user), "--", this.command, ...this.args];
+    const asked = ["setpriv", `--pdeathsig=${this.deathSignal}`, ...asUser(this.user), "--", this.command, ...this.args];
+    const [program, ...args] = [...this.enter, ...asked];
     const env = { PATH: process.env.PATH, HOME: "/nonexistent", LC_ALL: "C.UTF-8", ...this.env };
-    this.child = spawn("setpriv", args, { cwd: this.cwd, env, stdio: ["ignore", log, log] });
+    this.child = spawn(program, args, { cwd: this.cwd, env, stdio: ["ignore", log, log] });
     fs.closeSync(log);
     this.exited = once(this.child, "exit");
     running.add(this);

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
-// A campaign: a stage, a load, a nemesis; then heal, wait until all is quiet, and the verdict.
+// A campaign: one round after the other, each with its set-up, a load and a nemesis; then heal, wait until all is
+// quiet, and the verdict.
 import fs from "node:fs";
 import path from "node:path";
 import { Random } from "../../support/load.mjs";
 import { repository } from "../../support/servers.mjs";
 import { chosen } from "./catalogue.mjs";
+import { whyNoMemoryGroup } from "./faults/machine.mjs";
 import { History } from "./history.mjs";
 import { Journal } from "./journal.mjs";
 import { Load } from "./load.mjs";
@@ -12,16 +14,18 @@ import { Nemesis } from "./nemesis.mjs";
 import { verdict } from "./oracle/judge.mjs";
 import { quiet } from "./oracle/quiet.mjs";
 import { Reach } from "./reach.mjs";
-import { Stage } from "./stage.mjs";
+import { Stage, traits } from "./stage.mjs";
 
-const folder = path.join(repository, "build/faults");
+export const folder = path.join(repository, "build/faults");
 
 export class Campaign {
   constructor({ seconds, seed, only = "", workers, short = false, load = {}, silent = false }) {
-    Object.assign(this, { seconds, seed, only, workers, short, load });
+    Object.assign(this, { seconds, seed, only, workers, short, load, ...chosen(only) });
     this.journal = new Journal({ quiet: silent });
     this.reach = new Reach();
-    this.faults = new Map(); // name: { id, count, skipped }
+    this.counts = new Map(this.faults.map((fault) => [fault, 0]));
+    this.reasons = {}; // why the machine lacks what a fault wants
+    this.seen = new Set(); // what some round had
     this.totals = {};
     this.takeOvers = [];
     this.recoveries = [];
@@ -30,18 +34,46 @@ export class Campaign {
   }
 
   async run() {
-    this.journal.say(`seed ${this.seed}, ${this.short ? "short form" : `${this.seconds} s`}, ${this.workers} workers`);
-    await this.round("plain", this.seconds);
+    const { journal, seed, workers, short } = this;
+    journal.say(`seed ${seed}, ${short ? "short form" : `${this.seconds} s`}, ${workers} workers`);
+    const rounds = this.rounds();
+    const shares = rounds.reduce((sum, { share }) => sum + share, 0);
+    for (const Setup of rounds) await this.round(Setup, (this.seconds * Setup.share) / shares);
     this.demandPaths();
-    return this.journal.findings.length === 0;
+    return journal.findings.length === 0;
   }
 
-  async round(name, seconds) {
+  /** The set-ups that the machine allows and that have something to do. */
+  rounds() {
+    const built = traits();
+    this.own = new Set();
+    if (built.failpoints) this.own.add("failpoints");
+    else this.reasons.failpoints = "this build has no failpoints";
+    this.reasons["memory groups"] = whyNoMemoryGroup();
+    if (!this.reasons["memory groups"]) this.own.add("memory groups");
+    const allowed = this.setups.filter((Setup) => {
+      if (this.short) return Setup.title === "plain";
+      const why = Setup.why(built);
+      if (why) for (const thing of new Setup().has) this.reasons[thing] ??= why;
+      return !why;
+    });
+    if (!this.only || this.setups.length === 1) return allowed;
+    return allowed.filter((Setup) => this.faultsFor(new Setup()).length > 0).slice(0, 1); // one fault: where it can be
+  }
+
+  faultsFor({ has }) {
+    const there = (thing) => has.has(thing) || this.own.has(thing);
+    const asked = (fault) => !this.short || fault.short || this.only;
+    return this.faults.filter((fault) => asked(fault) && (fault.wants ?? []).every(there));
+  }
+
+  async round(Setup, seconds) {
     const { journal, reach } = this;
-    const stage = await Stage.open({ name, workers: this.workers, journal });
+    const { title } = Setup;
+    journal.say(`set-up ${title}, for ${Math.round(seconds)} s`);
+    const stage = await Stage.open({ setup: new Setup(), workers: this.workers, journal });
     const monitors = setInterval(() => stage.slots.forEach(({ monitor }) => monitor.look()), 1000);
-    const file = path.join(folder, `history-${name}.jsonl`);
-    const history = new History(file);
+    const history = new History(path.join(folder, `history-${title}.jsonl`));
     try {
       await stage.watchStatistics(reach);
       const load = await Load.start(stage, history, { random: new Random(this.seed + 1), ...this.load });
@@ -59,24 +91,13 @@ export class Campaign {
 
   async havoc(stage, load, seconds) {
     const { journal, reach, takeOvers, short } = this;
-    const faults = this.available(stage);
+    const faults = this.faultsFor(stage.setting);
+    for (const thing of stage.setting.has) this.seen.add(thing);
     const random = new Random(this.seed);
     const nemesis = new Nemesis({ stage, load, journal, random, faults, together: short ? 0 : 0.25 });
     await nemesis.run(seconds, { reach, takeOvers, short });
-    for (const [fault, count] of nemesis.counts) this.faults.get(fault.name).count += count;
+    for (const [fault, count] of nemesis.counts) this.counts.set(fault, this.counts.get(fault) + count);
     this.recoveries.push(...nemesis.recoveries);
-  }
-
-  /** The faults that this stage allows; the others are noted with the reason. */
-  available(stage) {
-    return chosen(this.only).filter((fault) => {
-      if (this.short && !fault.short && !this.only) return false;
-      const why = fault.unavailable?.(stage) ?? null;
-      const known = this.faults.get(fault.name) ?? { id: fault.id, count: 0, skipped: null };
-      known.skipped = why;
-      this.faults.set(fault.name, known);
-      return why === null;
-    });
   }
 
   async judge(stage, load, history) {
@@ -96,15 +117,14 @@ export class Campaign {
     journal.say(Object.entries(tally).map(([key, count]) => `${key} ${count}`).join(", "));
   }
 
-  finish(stage, history) {
+  finish(stage) {
     for (const slot of stage.slots) {
       for (const line of slot.complaints().slice(0, 5)) this.journal.finding("I11", `${slot.name}: ${line}`);
       for (const [what, peak] of Object.entries(slot.monitor.peaks)) {
         this.peaks[what] = Math.max(this.peaks[what] ?? 0, peak);
       }
     }
-    for (const failure of stage.proxy.failures) this.journal.finding("harness", `the proxy: ${failure.stack}`);
-    this.kinds = history.kinds;
+    for (const failure of stage.proxy?.failures ?? []) this.journal.finding("harness", `the proxy: ${failure.stack}`);
     this.reach.close(stage.logs());
   }
 
@@ -113,6 +133,10 @@ export class Campaign {
     if (this.only) return;
     for (const name of this.reach.missing({ short: this.short })) this.journal.finding("I14", `never reached: ${name}`);
   }
-}
 
-export { folder };
+  /** Why a fault was never injected: the machine's reason, or null. */
+  whySkipped(fault) {
+    const lacking = (fault.wants ?? []).find((thing) => !this.seen.has(thing) && !this.own.has(thing));
+    return lacking ? (this.reasons[lacking] ?? `this campaign had no set-up with: ${lacking}`) : null;
+  }
+}

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // ./dev faults: a campaign of faults against private servers and workers; see docs/reliability.md.
+import { spawnSync } from "node:child_process";
 import { randomInt } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
@@ -20,8 +21,25 @@ function numberOf(values, name, least) {
   return number;
 }
 
+/**
+ * In namespaces of its own, where networks and mounts can be made that vanish with it; false where the machine does not
+ * allow that.
+ */
+function alone() {
+  if (process.env.LUMIN_FAULTS_ALONE || process.getuid() !== 0) return false;
+  const apart = ["--net", "--mount", "--propagation", "private", "--"];
+  if (spawnSync("unshare", [...apart, "ip", "link", "set", "lo", "up"]).status !== 0) return false;
+  const self = [process.execPath, ...process.argv.slice(1)];
+  const shell = 'ip link set lo up && exec "$@"';
+  const env = { ...process.env, LUMIN_FAULTS_ALONE: "1" };
+  const done = spawnSync("unshare", [...apart, "sh", "-c", shell, "sh", ...self], { stdio: "inherit", env });
+  process.exitCode = done.status ?? 2;
+  return true;
+}
+
 async function main() {
   const { values } = parseArgs({ options });
+  if (!values.short && alone()) return process.exitCode;
   process.env.LUMIN_BUILD = values.build; // read where the modules below are loaded
   const { Campaign, folder } = await import("./campaign.mjs");
   const { report } = await import("./report.mjs");

@@ -14,10 +14,17 @@ function table(head, rows) {
   return [head, head.map(() => "---"), ...rows].map((row) => `| ${row.join(" | ")} |`).join("\n");
 }
 
+function skipped(campaign, fault) {
+  const why = campaign.whySkipped(fault);
+  return why && `skipped: ${why}`;
+}
+
 export function report(campaign) {
   const { totals, journal, reach } = campaign;
-  const faults = [...campaign.faults.entries()].sort(([, a], [, b]) => Number(a.id.slice(1)) - Number(b.id.slice(1)));
-  const injected = faults.reduce((sum, [, { count }]) => sum + count, 0);
+  const number = ({ id }) => Number(id.slice(1));
+  const faults = [...campaign.counts].sort(([a], [b]) => number(a) - number(b));
+  const injected = faults.reduce((sum, [, count]) => sum + count, 0);
+  const told = ([fault, count]) => [fault.id, fault.name, count || (skipped(campaign, fault) ?? 0)];
   const verdict = journal.findings.length === 0 ? "no violation" : `${journal.findings.length} VIOLATIONS`;
   const lines = [
     `Seed ${campaign.seed}, ${campaign.seconds} s, ${campaign.workers} workers, nats-server ${natsVersion().join(".")}: **${verdict}** ` +
@@ -39,7 +46,7 @@ export function report(campaign) {
       ],
     ),
     "",
-    table(["fault", "name", "injected"], faults.map(([name, { id, count, skipped }]) => [id, name, skipped ? `skipped: ${skipped}` : count])),
+    table(["fault", "name", "injected"], faults.map(told)),
     "",
     `Take-overs of a killed worker's partitions: ${times(campaign.takeOvers)}.`,
     `First answer after a fault was over: ${times(campaign.recoveries)}.`,

@@ -1,15 +1,11 @@
 // SPDX-License-Identifier: MIT
-// What a round of the campaign plays on: servers, a proxy before PostgreSQL, workers that a supervisor starts again,
-// triggers that note who wrote what, and the counters that the workers show.
+// What a round of the campaign plays on: the servers of a set-up, workers that a supervisor starts again, triggers that
+// note who wrote what, and the counters that the workers show.
 import fs from "node:fs";
 import path from "node:path";
-import { PgProxy } from "../../support/pg_proxy.mjs";
-import { Place, Rig, build, eventually, repository, sleep } from "../../support/servers.mjs";
+import { build, eventually, repository, sleep } from "../../support/servers.mjs";
 import { Worker, serviceName } from "./worker.mjs";
 
-// A silent client is dropped after three seconds, at most four and a half: well within half the duplicate window, as
-// guarantee 8 wants.
-const natsSettings = { ping_interval: '"1500ms"', ping_max: 2 };
 export const duplicateWindow = 10_000;
 
 /** Everything that a fault shortens shows sooner this way. */
@@ -29,14 +25,20 @@ const watch = `${fs.readFileSync(path.join(repository, "tests/fault/transaction/
   CREATE TRIGGER watch AFTER INSERT OR UPDATE ON lumin.outcomes
     FOR EACH STATEMENT EXECUTE FUNCTION watch.table_written()`;
 
+/** What a program was built with. */
+export const traits = () => {
+  const program = fs.readFileSync(path.join(build, serviceName));
+  return { failpoints: program.includes("LUMIN_FAIL_AT"), sanitized: /__(a|t)san_init/.test(program.toString("latin1")) };
+};
+
 export class Stage {
-  /** `workers`: how many; `journal`: where findings and remarks go. */
-  static async open({ name, workers, journal }) {
+  /** `setup`: one of setups/; `workers`: how many; `journal`: where findings and remarks go. */
+  static async open({ setup, workers, journal }) {
     const stage = new Stage();
-    Object.assign(stage, { name, journal, ends: [], slots: [], losses: noLosses() });
+    Object.assign(stage, { setting: setup, journal, ends: [], slots: [], losses: noLosses(), has: setup.has });
     const t = { after: (end) => stage.ends.push(end) };
     try {
-      await stage.begin(t, name, workers);
+      await stage.begin(t, workers);
     } catch (error) {
       await stage.close();
       throw error;
@@ -44,39 +46,24 @@ export class Stage {
     return stage;
   }
 
-  async begin(t, name, workers) {
-    this.rig = await Rig.start(t, {
-      name: `faults-${name}`,
-      nats: { settings: natsSettings },
-      postgres: { settings: { track_commit_timestamp: "on", max_connections: "120", lock_timeout: "0" } },
-    });
-    this.proxy = await PgProxy.start(t, { port: this.rig.postgres.port });
-    await this.addSpy();
+  async begin(t, workers) {
+    await this.setting.begin(this, t);
     await this.setup();
     await this.asService(watch);
-    this.hasFailpoints = fs.readFileSync(path.join(build, "lumin-user")).includes("LUMIN_FAIL_AT");
-    for (let number = 1; number <= workers; number++) this.slots.push(new Worker(this, number));
+    for (let number = 1; number <= workers; number++) {
+      this.slots.push(new Worker(this, number, await this.setting.command(this, number)));
+    }
     for (const slot of this.slots) slot.start();
-    await eventually(() => this.rig.health(), { timeout: 30_000, what: "health" });
-  }
-
-  /** A user who may listen to everything; no deployment has one. */
-  async addSpy() {
-    const file = path.join(this.rig.nats.folder, "accounts.conf");
-    const text = fs.readFileSync(file, "utf8");
-    const user = '{ user: spy, password: spy, permissions { publish { deny: [">"] }, subscribe { allow: [">"] } } }';
-    fs.writeFileSync(file, text.replace("users: [", `users: [\n${user}`));
-    this.rig.nats.passwords.spy = "spy";
-    await this.rig.nats.restart();
+    await eventually(() => this.rig.health(), { timeout: 60_000, what: "health" });
   }
 
   setup() {
-    return this.rig.setup({ env: setupEnvironment });
+    return this.rig.setup({ env: { ...setupEnvironment, ...this.setupMore } });
   }
 
-  environment() {
+  environment(slot) {
     const own = this.rig.environment("worker");
-    return { ...own, ...workerEnvironment, ...setupEnvironment, DATABASE_URL: this.proxy.via(own.DATABASE_URL) };
+    return { ...own, ...workerEnvironment, ...setupEnvironment, ...this.setupMore, ...this.setting.environment(this, slot) };
   }
 
   async asService(text) {
@@ -102,8 +89,6 @@ export class Stage {
     }
   }
 
-  // ---- workers
-
   /** The names of the workers that own partitions; nobody where the database cannot be asked. */
   async owners() {
     const text = "SELECT DISTINCT w.name FROM lumin.partitions p JOIN lumin.workers w ON w.worker_id = p.owner";
@@ -111,7 +96,7 @@ export class Stage {
     return rows.map(({ name }) => name);
   }
 
-  /** Waits until no partition belongs to this process any more, and says how long that took, or null. */
+  /** Waits until no partition belongs to this process any more, and says how long that took. */
   async takenFrom(workerId, { timeout = 15_000 } = {}) {
     const text = "SELECT count(*)::int AS count FROM lumin.partitions WHERE owner = $1";
     const begun = performance.now();
@@ -122,7 +107,8 @@ export class Stage {
 
   /** Every worker runs and nothing is withheld from it any more. */
   async heal() {
-    this.proxy.decide = () => "pass";
+    if (this.proxy) this.proxy.decide = () => "pass";
+    await this.setting.heal(this);
     for (const slot of this.slots) {
       slot.resume();
       if (!slot.alive) slot.start();
@@ -130,7 +116,7 @@ export class Stage {
   }
 
   async close() {
-    for (const slot of this.slots) slot.retire();
+    await Promise.all(this.slots.map((slot) => slot.retire()));
     for (const end of this.ends.reverse()) await end();
   }
 
@@ -140,8 +126,8 @@ export class Stage {
   async watchStatistics(reach) {
     const connection = await this.rig.connect("gateway");
     const inbox = "_INBOX_lumin_gateway.statistics";
-    const callback = (error, { data }) => !error && data.length > 0 && reach.statistics(JSON.parse(Buffer.from(data))); // none: no worker
-    connection.subscribe(inbox, { callback });
+    const callback = (error, { data }) => !error && data.length > 0 && reach.statistics(JSON.parse(Buffer.from(data)));
+    connection.subscribe(inbox, { callback }); // without data: no worker answers
     this.watching = true;
     const ask = async () => {
       while (this.watching && !connection.isClosed()) {
@@ -160,5 +146,3 @@ export class Stage {
 
 /** What a fault has taken away for good, which the oracle then does not ask for. */
 const noLosses = () => ({ commands: [], disorder: [], dead: [] });
-
-export { Place, build };

@@ -2,7 +2,7 @@
 // A worker of the campaign: a place that one process after the other fills. One that ends unasked is a finding.
 import path from "node:path";
 import fs from "node:fs";
-import { Daemon, build, eventually, sleep } from "../../support/servers.mjs";
+import { Daemon, eventually } from "../../support/servers.mjs";
 import { Monitor } from "./monitor.mjs";
 
 export const serviceName = "lumin-user";
@@ -10,12 +10,14 @@ const failpointDeath = 86;
 const complaints = /ERROR: (Address|Leak)Sanitizer|runtime error:|WARNING: ThreadSanitizer/;
 
 export class Worker {
-  constructor(stage, number) {
+  /** `command` and `enter`: how its process is started. */
+  constructor(stage, number, { command, enter }) {
     Object.assign(this, { stage, number, name: `w${number}`, reserved: false, starts: 0 });
     this.trigger = path.join(stage.rig.place.logs, `${this.name}.fail`);
     this.daemon = new Daemon({
       name: this.name,
-      command: path.join(build, serviceName),
+      command,
+      enter,
       args: ["worker"],
       cwd: stage.rig.place.logs,
       log: stage.rig.place.log(this.name),
@@ -33,7 +35,7 @@ export class Worker {
     fs.rmSync(this.trigger, { force: true });
     this.mayEnd = false;
     this.daemon.env = {
-      ...this.stage.environment(),
+      ...this.stage.environment(this),
       LUMIN_WORKER_NAME: this.name,
       ...(failpoint && {
         LUMIN_FAIL_AT: failpoint.at,
@@ -119,5 +121,3 @@ export class Worker {
     return this.daemon.logText().split("\n").filter((line) => complaints.test(line));
   }
 }
-
-export { sleep };

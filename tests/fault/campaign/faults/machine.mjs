@@ -34,7 +34,8 @@ function memoryGroup(name) {
   };
 }
 
-function whyNoMemoryGroup() {
+/** Why a worker cannot be short of memory here, or null. */
+export function whyNoMemoryGroup() {
   const group = memoryGroup("probe");
   void group.drop?.();
   return group.why ?? null;
@@ -47,7 +48,7 @@ const outOfMemory = {
   name: "out-of-memory",
   needs: ["worker"],
   weight: 2,
-  unavailable: whyNoMemoryGroup,
+  wants: ["memory groups"],
   // What the worker has is not counted for the group, so that little more is enough to die of.
   async run({ slot, load }) {
     const group = memoryGroup(slot.name);

@@ -7,6 +7,7 @@ import { lease } from "../stage.mjs";
 const natsKill = {
   id: "F5",
   name: "nats-kill",
+  wants: ["one server"],
   needs: ["nats"],
   weight: 2,
   short: true,
@@ -22,6 +23,7 @@ const natsKill = {
 const natsWipe = {
   id: "F5",
   name: "nats-store-wiped",
+  wants: ["one server"],
   needs: ["nats", "streams"],
   weight: 1,
   short: true,
@@ -80,6 +82,7 @@ const cuts = ["cut-before", "cut-after", "cut-with", "hold-sync", "hold-all"];
 const cutAtCommit = {
   id: "F11",
   name: "cut-at-commit",
+  wants: ["proxy"],
   needs: ["proxy", "postgres"],
   weight: 3,
   short: true,

@@ -11,6 +11,7 @@ const infoOf = (nc, stream) => jetstreamApi(nc, `STREAM.INFO.${stream}`);
 const updated = {
   id: "F5",
   name: "streams-updated",
+  wants: ["one server"],
   needs: ["streams", "nats"],
   weight: 1,
   // An update and a restart each change `created` on nats-server 2.9 and 2.10.
@@ -114,6 +115,7 @@ const lastSeq = (stage, stream) =>
 const sequencesAgain = {
   id: "F6",
   name: "sequences-used-again",
+  wants: ["one server"],
   needs: ["streams", "nats", "workers"],
   weight: 1,
   short: true,
@@ -137,6 +139,7 @@ const sequencesAgain = {
 const eventTail = {
   id: "F6",
   name: "event-tail-lost",
+  wants: ["one server"],
   needs: ["streams", "nats"],
   weight: 1,
   async run({ stage, random, load }) {

@@ -64,15 +64,13 @@ async function dies(slot, timeout) {
   return dead;
 }
 
-const noFailpoints = (stage) => (stage.hasFailpoints ? null : "this build has no failpoints");
-
 const failpoint = {
   id: "F2",
   name: "failpoint",
   needs: ["worker", "workers"],
   weight: 3,
   short: true,
-  unavailable: noFailpoints,
+  wants: ["failpoints"],
   async run(context) {
     const { slot, random, reach } = context;
     const point = points[nextPoint++ % points.length];
@@ -120,7 +118,7 @@ const pauseInside = {
   needs: ["worker", "workers"],
   weight: 2,
   short: true,
-  unavailable: noFailpoints,
+  wants: ["failpoints"],
   run(context) {
     const { random } = context;
     const point = random.pick(["pg.sent", "pg.synced", "pg.flushed", "pg.finished"]);
@@ -133,7 +131,7 @@ const publisherAsleep = {
   name: "publisher-asleep",
   needs: ["worker", "workers"],
   weight: 1,
-  unavailable: noFailpoints,
+  wants: ["failpoints"],
   run(context) {
     const { random } = context;
     const point = random.pick(["relay.push", "relay.publish", "relay.acknowledged"]);
@@ -154,7 +152,7 @@ const publisherOvertaken = {
   name: "publisher-overtaken",
   needs: ["worker", "workers", "streams", "nats", "postgres", "load"],
   weight: 1,
-  unavailable: noFailpoints,
+  wants: ["failpoints", "one server"],
   run: ({ stage, slot, load }) => overtake(stage, slot, load).finally(() => load.release()),
 };
 
