@@ -14,6 +14,7 @@ import { Nemesis } from "./nemesis.mjs";
 import { verdict } from "./oracle/judge.mjs";
 import { quiet } from "./oracle/quiet.mjs";
 import { Reach } from "./reach.mjs";
+import { whyNoNetwork } from "./setups/network.mjs";
 import { Stage, traits } from "./stage.mjs";
 
 export const folder = path.join(repository, "build/faults");
@@ -37,6 +38,7 @@ export class Campaign {
     const { journal, seed, workers, short } = this;
     journal.say(`seed ${seed}, ${short ? "short form" : `${this.seconds} s`}, ${workers} workers`);
     const rounds = this.rounds();
+    if (rounds.length === 0) throw new Error(`there is no set-up here for ${this.only}: ${this.faults.map((each) => this.whySkipped(each))}`);
     const shares = rounds.reduce((sum, { share }) => sum + share, 0);
     for (const Setup of rounds) await this.round(Setup, (this.seconds * Setup.share) / shares);
     this.demandPaths();
@@ -50,6 +52,7 @@ export class Campaign {
     if (built.failpoints) this.own.add("failpoints");
     else this.reasons.failpoints = "this build has no failpoints";
     this.reasons["memory groups"] = whyNoMemoryGroup();
+    this.reasons["cluster network"] = whyNoNetwork();
     if (!this.reasons["memory groups"]) this.own.add("memory groups");
     const allowed = this.setups.filter((Setup) => {
       if (this.short) return Setup.title === "plain";

@@ -145,4 +145,4 @@ export class Stage {
 }
 
 /** What a fault has taken away for good, which the oracle then does not ask for. */
-const noLosses = () => ({ commands: [], disorder: [], dead: [] });
+const noLosses = () => ({ commands: [], disorder: [], dead: [], clock: false });

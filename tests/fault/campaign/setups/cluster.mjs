@@ -69,6 +69,8 @@ export class ClusterSetup extends PlainSetup {
   constructor() {
     super();
     this.has = new Set(["proxy", "cluster"]);
+    this.apart = whyNoNetwork() === null;
+    if (this.apart) this.has.add("cluster network");
   }
 
   async begin(stage, t) {
@@ -82,13 +84,11 @@ export class ClusterSetup extends PlainSetup {
   }
 
   async nodes(rigPlace, t) {
-    const apart = whyNoNetwork() === null;
-    if (apart) this.has.add("cluster network");
     const passwords = newPasswords();
     const nodes = [];
     for (let number = 1; number <= count; number++) {
       const name = `n${number}`;
-      const place = apart ? await Place.open(t, rigPlace.logs, 100 + number) : undefined;
+      const place = this.apart ? await Place.open(t, rigPlace.logs, 100 + number) : undefined;
       const options = { name, passwords, spy: true, host: place?.address, enter: place?.enter };
       const node = await NatsServer.create(rigPlace, options);
       Object.assign(node, { serverName: name, network: place, routePort: await freePort() });
