@@ -123,7 +123,8 @@ export class NatsServer extends Daemon {
 
   /** Removes what JetStream has stored; the server must be stopped. */
   wipe() {
-    fs.rmSync(path.join(this.folder, "store"), { recursive: true, force: true });
+    const store = path.join(this.folder, "store"); // may be a mount
+    for (const entry of fs.readdirSync(store)) fs.rmSync(path.join(store, entry), { recursive: true });
   }
 
   /** A client in one of the roles, with the private inbox that the role may listen to. */

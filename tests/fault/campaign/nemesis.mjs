@@ -75,6 +75,7 @@ export class Nemesis {
       journal.say(`${fault.id.padEnd(4)} ${fault.name}${slot ? ` ${slot.name}` : ""}${told ? `: ${told}` : ""}`);
     } catch (error) {
       journal.finding("I12", `${fault.id} ${fault.name} did not come to its end: ${error.message} ${error.cause ?? ""}`);
+      await stage.heal(); // or all that follows would fail as well
     }
   }
 

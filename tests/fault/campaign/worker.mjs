@@ -9,6 +9,9 @@ export const serviceName = "lumin-user";
 const failpointDeath = 86;
 const complaints = /ERROR: (Address|Leak)Sanitizer|runtime error:|WARNING: ThreadSanitizer/;
 
+/** ASAN_OPTIONS and the like, as the caller has them. */
+const sanitizers = Object.fromEntries(Object.entries(process.env).filter(([name]) => name.endsWith("SAN_OPTIONS")));
+
 export class Worker {
   /** `command` and `enter`: how its process is started. */
   constructor(stage, number, { command, enter }) {
@@ -35,6 +38,7 @@ export class Worker {
     fs.rmSync(this.trigger, { force: true });
     this.mayEnd = false;
     this.daemon.env = {
+      ...sanitizers,
       ...this.stage.environment(this),
       LUMIN_WORKER_NAME: this.name,
       ...(failpoint && {

@@ -146,7 +146,7 @@ function streamEvent({ seq, ns, subject, headers, data }) {
   };
 }
 
-function indexed(state) {
+export function indexed(state) {
   return {
     ...state,
     outcomeOf: new Map(state.outcomes.map((row) => [row.command, row])),

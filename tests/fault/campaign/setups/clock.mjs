@@ -55,7 +55,8 @@ export class ClockSetup extends PlainSetup {
     fs.writeFileSync(this.files[who], `${seconds < 0 ? "-" : "+"}${Math.abs(seconds)}\n`);
   }
 
-  async heal() {
+  async heal(stage) {
     for (const who of Object.keys(this.files)) this.set(who, 0);
+    await super.heal(stage);
   }
 }

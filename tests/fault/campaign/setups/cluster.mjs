@@ -109,6 +109,7 @@ export class ClusterSetup extends PlainSetup {
       node.away = false;
       if (!node.alive) await node.begin();
     }
+    await super.heal(stage);
   }
 }
 

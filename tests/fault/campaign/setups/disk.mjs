@@ -127,7 +127,8 @@ export class DiskSetup extends PlainSetup {
     await this.images[name].cut();
   }
 
-  async heal() {
+  async heal(stage) {
     for (const image of Object.values(this.images)) image.empty();
+    await super.heal(stage);
   }
 }

@@ -124,7 +124,8 @@ export class NetworkSetup extends PlainSetup {
     return this.urls;
   }
 
-  async heal() {
+  async heal(stage) {
     for (const place of this.places.values()) place.heal();
+    await super.heal(stage);
   }
 }

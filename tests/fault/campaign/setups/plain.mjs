@@ -47,6 +47,9 @@ export class PlainSetup {
     return stage.proxy ? { DATABASE_URL: stage.proxy.via(url) } : {};
   }
 
-  /** Ends what this set-up has done to the machine. */
-  async heal() {}
+  /** Ends what faults have done to the servers and the machine. */
+  async heal(stage) {
+    const { nats, postgres } = stage.rig;
+    for (const server of [nats, postgres]) if (server.begin && !server.alive) await server.begin();
+  }
 }
