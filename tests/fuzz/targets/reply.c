@@ -15,7 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (method == NULL) {
     return -1;
   }
-  struct reply_reader reader = {fuzz_codec(), fuzz_arena(), json};
+  struct reply_reader reader = {.codec = fuzz_codec(), .arena = fuzz_arena(), .json = json};
   struct terminal terminal;
   size_t out_len = 0, err_len = 0;
   terminal_begin(&terminal);
