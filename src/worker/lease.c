@@ -230,12 +230,13 @@ static uint64_t lanes_able(const struct lease *lease) {
 // Whether others shall hear of it at once. A worker that starts waits a moment for all of its lanes: else the first one
 // would take everything, and give half of it up again.
 static bool lanes_are_news(struct lease *lease) {
-  uint64_t able = lanes_able(lease), all = UINT64_MAX >> (64 - lease->worker->config->worker_lanes);
+  uint64_t able = lanes_able(lease);
   int64_t now = clock_monotonic_ns();
   if (able == 0 || lease->lanes != 0) {
     lease->none_ns = now;
   }
-  bool waits = lease->lanes == 0 && able != all && now - lease->none_ns <= LOOK_INTERVAL;
+  bool all = (uint64_t)__builtin_popcountll(able) == lease->worker->config->worker_lanes;
+  bool waits = lease->lanes == 0 && !all && now - lease->none_ns <= LOOK_INTERVAL;
   return able != lease->lanes && !waits;
 }
 
