@@ -60,7 +60,9 @@ async function main() {
   return green ? 0 : 1;
 }
 
-process.exitCode = await main().catch((error) => {
+// What a fault left hanging, such as a connection that still tries, does not keep the program.
+const code = await main().catch((error) => {
   console.error(error);
   return 2;
 });
+process.exit(code ?? 0);

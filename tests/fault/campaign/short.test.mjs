@@ -1,21 +1,24 @@
 // SPDX-License-Identifier: MIT
-// The short form of the campaign (./dev faults): two workers, every fast fault once, the whole oracle. LUMIN_TEST_SEED
-// repeats its choices; LUMIN_TEST_LONG=1 goes on for ten minutes, with every fault.
+// The short form of the campaign (./dev faults): two workers, every fast fault once, the whole oracle, in a process of
+// its own. LUMIN_TEST_SEED repeats its choices; LUMIN_TEST_LONG=1 goes on for ten minutes, with every fault.
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { randomInt } from "node:crypto";
+import path from "node:path";
 import test from "node:test";
-import { Campaign } from "./campaign.mjs";
-import { report } from "./report.mjs";
+import { build, repository } from "../../support/servers.mjs";
 
 const long = process.env.LUMIN_TEST_LONG === "1";
-const seed = Number(process.env.LUMIN_TEST_SEED ?? randomInt(2 ** 31));
+const seed = process.env.LUMIN_TEST_SEED ?? String(randomInt(2 ** 31));
 
-test("a short campaign of faults leaves every guarantee whole", async (t) => {
-  const campaign = new Campaign({ seed, seconds: 600, workers: 2, short: !long, silent: true });
-  t.diagnostic(`LUMIN_TEST_SEED=${seed}`);
-  const green = await campaign.run();
-  if (!green) for (const line of campaign.journal.lines) t.diagnostic(line.trimEnd());
-  for (const line of report(campaign).split("\n")) t.diagnostic(line);
-  assert.deepEqual(campaign.journal.findings.map(({ rule, text }) => `${rule} ${text}`).slice(0, 20), []);
-  assert.ok(campaign.totals.outcomes > 500, `only ${campaign.totals.outcomes} commands`);
+test("a short campaign of faults leaves every guarantee whole", (t) => {
+  const main = path.join(repository, "tests/fault/campaign/main.mjs");
+  const form = long ? ["--seconds", "600"] : ["--short"];
+  const { NODE_TEST_CONTEXT: _context, ...env } = process.env;
+  const args = [main, "--seed", seed, "--workers", "2", "--build", build, ...form];
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: "utf8", env, timeout: 900_000 });
+  for (const line of (stdout + stderr).trimEnd().split("\n")) t.diagnostic(line);
+  assert.equal(status, 0, `LUMIN_TEST_SEED=${seed} repeats it`);
+  const commands = Number(/in (\d+) commands/.exec(stdout)?.[1]);
+  assert.ok(commands > 500, `only ${commands} commands`);
 });
