@@ -41,26 +41,26 @@ static inline struct arena *fuzz_arena_full(void) {
 }
 
 // Numbers from the input's front; zeros when it is used up.
-struct feed {
+struct bytes {
   struct span rest;
 };
 
-static inline uint8_t feed_u8(struct feed *feed) {
-  uint8_t value = feed->rest.len > 0 ? (uint8_t)feed->rest.data[0] : 0;
-  feed->rest = span_skip(feed->rest, 1);
+static inline uint8_t bytes_u8(struct bytes *bytes) {
+  uint8_t value = bytes->rest.len > 0 ? (uint8_t)bytes->rest.data[0] : 0;
+  bytes->rest = span_skip(bytes->rest, 1);
   return value;
 }
 
-static inline uint64_t feed_u64(struct feed *feed) {
+static inline uint64_t bytes_u64(struct bytes *bytes) {
   uint64_t value = 0;
   for (size_t i = 0; i < 8; i++) {
-    value |= (uint64_t)feed_u8(feed) << (8 * i);
+    value |= (uint64_t)bytes_u8(bytes) << (8 * i);
   }
   return value;
 }
 
 // The first line, without its end.
-static inline struct span feed_line(struct feed *feed) { return span_cut(&feed->rest, '\n'); }
+static inline struct span bytes_line(struct bytes *bytes) { return span_cut(&bytes->rest, '\n'); }
 
 // A refusal says why, where and what is allowed, in words of the program's own: nothing of them can command a terminal.
 static inline void fuzz_check_words(struct span text) {

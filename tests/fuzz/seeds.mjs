@@ -56,7 +56,10 @@ function jsonOf(type, fields = filled(type)) {
 }
 
 const typeOf = (name) => types.find((type) => type.name === name);
+const replyOf = (type) =>
+  protos.lookupService(`${prefix}.QueryService`).methodsArray.find((m) => m.resolvedRequestType === type).resolvedResponseType;
 const methodName = (type) => type.name.replace(/(?!^)[A-Z]/g, (letter) => `_${letter}`).toLowerCase();
+const queries = protos.lookupService(`${prefix}.QueryService`).methodsArray.map((m) => m.resolve().resolvedRequestType);
 const commands = protos.lookupService(`${prefix}.CommandService`).methodsArray.map((m) => m.resolve().resolvedRequestType);
 
 const rows = fs.readFileSync(path.join(repository, "include/lumin/domain/events.def"), "utf8");
@@ -189,10 +192,12 @@ const inputs = {
   luminctl: [
     `create\n--first-name\nAda\n--email=ada@example.com\n--privacy-settings.email\nnobody\n--async`, "get\n--user-id\n" + user,
     `update\n--update-mask\nbio,first-name\n--bio=\n--json`, "block\n--until=1677-09-21T00:12:43.145224192Z\n--reason\nx",
-    'create\n--data\n{"firstName":"Ada"}', "help\ncreate", "events\n--from=new\n--follow\n--count\n3", "--version", "crate",
-    "delete\n--timeout=5m\n--server\nnats://u:p@h,b\n--user\na\n--password\nb", "record-profile-view\n--viewer-id=x",
+    'create\n--data\n{"firstName":"Ada"}', "help\ncreate", "events\n--from=new\n--follow\n--count\n3",
+    "dead\nreplay\n7\n9", "dead\nlist\n--json", "export\n--json", "partitions", "get-many\n--user-ids\na\n--user-ids=b",  "--version", "crate",
+     "delete\n--timeout=5m\n--server\nnats://u:p@h,b\n--user\na\n--password\nb", "record-profile-view\n--viewer-id=x",
   ],
   reply: [
+    ...queries.map((type) => joined(`!${methodName(type)}\n\n\n`, bytesOf(replyOf(type)))),
     joined("get\n\n\n", bytesOf(typeOf("User"))), joined("+get\n\n\n", bytesOf(typeOf("User"))),
     joined("create\n\n\n", bytesOf(typeOf("Outcome"))), `+create\n\n\n${jsonOf(typeOf("Outcome"))}`,
     joined("create\n409\nEMAIL_TAKEN: taken\n", bytesOf(typeOf("Outcome"))),
@@ -208,6 +213,12 @@ const inputs = {
       '1d-0 block {"reason":"x","until":"2023-11-20T00:00:00Z"}\n1e-c activate {}\n1f-9 change_bio {"bio":"z"}\n',
     ...commands.map((type) => `1a-0 create {"firstName":"A","phone":"+15550100123"}\n1bx0 ${methodName(type)} ${jsonOf(type)}\n`),
   ],
+  query: queries.flatMap((type) => [
+    joined(`+${methodName(type)}\n`, [0xff], bytesOf(type)), `${methodName(type)}\n\x35${jsonOf(type)}`,
+    `+${methodName(type)}\n\x39{}`, `${methodName(type)}\n\x02{"userId":"${user}"}`,
+    `${methodName(type)}\n\x3f{"userId":"${user}","limit":2,"pageToken":"AAAA"}`,
+  ]).concat(['get_at\n\x31{"version":"2"}', '+get_at\n\x31{"time":"2023-11-14T22:13:19Z"}', '+get_many\n\x01{"userIds":[]}']),
+  feed: [Buffer.from([0, 2, 4, 4, 5, 8, 60, 0xc4, 5, 8, 200, 2, 6, 6, 6, 8, 90, 1, 8, 3]), Buffer.from([0, 2, 4, 0xc5, 3, 8, 10])],
   cursor: [
     joined([0, 0, 0, 1, 1, 4, 4, 7, 0, 7, 0, 11, 2, 8, 0, 12, 40, 2, 9, 12, 200, 1, 1, 4, 5, 0]), Buffer.from([0, 5, 9, 1, 1, 9, 2, 9]),
   ],
@@ -237,7 +248,8 @@ const dictionaries = {
     ...keys.map((line) => `${line}\n`), "&a ", "*a", "!!str ", "---\n", "...\n", "%YAML 1.1\n", "|\n", ">-\n", "\\u0085", "\u0085", "\u2028",
     "\ufeff", "{", "}", "[", "]", "~", "KiB", "ms",
   ],
-  luminctl: [...commands.map((type) => methodName(type).replaceAll("_", "-")), ...flags, "--data\n", "--timeout\n", "--json\n", ...jsonWords],
+  query: [...jsonWords, ...queries.map((type) => `${methodName(type)}\n`), user],
+  luminctl: [...[...commands, ...queries].map((type) => methodName(type).replaceAll("_", "-")), ...flags, "--data\n", "--timeout\n", "--json\n", ...jsonWords],
   email: ["@", "xn--", '"', "\\", "\u00df", "\u3002", "\u200d", ".example.com"],
   avatar_url: ["https://", "[", "]", "::", "%20", "@", ":443", "v1."],
   js_answer: [...JSON.stringify([streamInfo, storedMessage, consumerInfo, apiError]).matchAll(/"[a-z_]+":/g)].map(([key]) => key),

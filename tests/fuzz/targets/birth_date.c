@@ -39,9 +39,9 @@ static bool is_day(struct span input) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-  struct feed feed = {span_of(data, size)};
+  struct bytes feed = {span_of(data, size)};
   struct span date = SPAN_EMPTY;
-  now_ns = (int64_t)feed_u64(&feed);
+  now_ns = (int64_t)bytes_u64(&feed);
   bool taken = value_parse(date_parse, feed.rest, &date);
   FUZZ_CHECK(taken == is_day(feed.rest));
   FUZZ_CHECK(!taken || span_equal(date, feed.rest));

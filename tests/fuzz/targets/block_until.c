@@ -28,11 +28,11 @@ static void until_check(struct block_until input, int64_t now_ns) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-  struct feed feed = {span_of(data, size)};
-  int64_t now_ns = (int64_t)feed_u64(&feed), seconds = (int64_t)feed_u64(&feed), read = -1;
+  struct bytes feed = {span_of(data, size)};
+  int64_t now_ns = (int64_t)bytes_u64(&feed), seconds = (int64_t)bytes_u64(&feed), read = -1;
   int32_t nanos = 0;
   for (size_t i = 0; i < 4; i++) {
-    nanos = (int32_t)((uint32_t)nanos << 8 | feed_u8(&feed));
+    nanos = (int32_t)((uint32_t)nanos << 8 | bytes_u8(&feed));
   }
   until_check((struct block_until){seconds, nanos}, now_ns);
   text_round_trip(now_ns);

@@ -29,9 +29,9 @@ static struct metadata headers_read(struct span block) {
 }
 
 static struct inbound message_read(struct span input) {
-  struct feed feed = {input};
+  struct bytes feed = {input};
   struct inbound message = {.seq = 7, .ts_ns = 1700000000000000000};
-  message.subject = feed_line(&feed);
+  message.subject = bytes_line(&feed);
   const char *end = feed.rest.len >= 4 ? memmem(feed.rest.data, feed.rest.len, "\r\n\r\n", 4) : NULL;
   size_t headers_len = end != NULL ? (size_t)(end - feed.rest.data) + 4 : 0;
   message.headers = headers_read(span_of(feed.rest.data, headers_len));

@@ -32,8 +32,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
       {"sslpassword = ", " ", "p"},
       {"postgresql://h/d?sslpassword=", "&", "p"},
   };
-  struct feed feed = {span_of(data, size)};
-  const char *const *form = forms[feed_u8(&feed) % (sizeof forms / sizeof forms[0])];
+  struct bytes feed = {span_of(data, size)};
+  const char *const *form = forms[bytes_u8(&feed) % (sizeof forms / sizeof forms[0])];
   struct arena *arena = fuzz_arena();
   enum config_mask mask = form[2][0] == 'n' ? CONFIG_MASK_NATS_URL : CONFIG_MASK_POSTGRES_URL;
   if (feed.rest.len > CONFIG_VALUE_MAX / 2 || (feed.rest.len > 0 && memchr(feed.rest.data, 0, feed.rest.len) != NULL)) {

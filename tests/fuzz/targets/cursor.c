@@ -23,7 +23,7 @@ static const struct cursor_limits limits = {
 
 struct checker {
   struct cursor cursor;
-  struct feed feed;
+  struct bytes feed;
   int64_t now_ns;
 
   bool attached, reading, disturbed; // reading: the consumer was asked for
@@ -228,10 +228,10 @@ static void step_committed(struct checker *checker, uint8_t count) {
 // Near what is expected most of the time, anything that a server's number can be sometimes (63 bits; the parsers take
 // no more).
 static uint64_t number_near(struct checker *checker, uint64_t expected) {
-  uint8_t byte = feed_u8(&checker->feed);
+  uint8_t byte = bytes_u8(&checker->feed);
   uint64_t number = expected + byte % 16 - (byte / 16 == 1 ? 8 : byte / 16 == 2 ? 2 : 0);
   if (byte >= 0xf0) {
-    number = byte == 0xff ? (uint64_t)INT64_MAX : byte == 0xfe ? feed_u64(&checker->feed) : byte - UINT64_C(0xf0);
+    number = byte == 0xff ? (uint64_t)INT64_MAX : byte == 0xfe ? bytes_u64(&checker->feed) : byte - UINT64_C(0xf0);
   }
   return number & INT64_MAX;
 }
@@ -242,14 +242,14 @@ static void step_any(struct checker *checker, uint8_t byte) {
   switch (input.kind) {
   case CURSOR_IN_ATTACH:
     input.position.seq = number_near(checker, checker->committed_seq);
-    input.position.ts_ns = feed_u8(&checker->feed);
+    input.position.ts_ns = bytes_u8(&checker->feed);
     break;
   case CURSOR_IN_STREAM_INFO:
     input.first_seq = number_near(checker, checker->committed_seq);
     input.last_seq = number_near(checker, checker->floor_seq);
     break;
   case CURSOR_IN_STREAM_MESSAGE:
-    input.ts_ns = feed_u8(&checker->feed);
+    input.ts_ns = bytes_u8(&checker->feed);
     input.seq = (byte & 0x40) != 0 ? number_near(checker, checker->asked_seq) : checker->asked_seq;
     break;
   case CURSOR_IN_NO_MESSAGE:
@@ -275,10 +275,10 @@ static void step_any(struct checker *checker, uint8_t byte) {
     input.pull_id = number_near(checker, checker->last_pull_id);
     break;
   case CURSOR_IN_COMMITTED:
-    step_committed(checker, feed_u8(&checker->feed));
+    step_committed(checker, bytes_u8(&checker->feed));
     return;
   case CURSOR_IN_TIMER:
-    checker->now_ns += feed_u8(&checker->feed) * 50 * NS_PER_MS;
+    checker->now_ns += bytes_u8(&checker->feed) * 50 * NS_PER_MS;
     step_timer(checker);
     return;
   default:
@@ -292,7 +292,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
       .feed = {span_of(data, size)}, .now_ns = NS_PER_SECOND, .question = CURSOR_DO_DELETE_CONSUMER};
   cursor_init(&checker.cursor, &limits);
   for (size_t i = 0; i < STEPS_MAX && checker.feed.rest.len > 0; i++) {
-    step_any(&checker, feed_u8(&checker.feed));
+    step_any(&checker, bytes_u8(&checker.feed));
   }
   return 0;
 }

@@ -17,9 +17,9 @@ static void fold(const struct event *event) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-  struct feed feed = {span_of(data, size)};
+  struct bytes feed = {span_of(data, size)};
   struct arena *arena = fuzz_arena();
-  enum event_type type = (enum event_type)feed_u8(&feed);
+  enum event_type type = (enum event_type)bytes_u8(&feed);
   struct event event = {.type = EVENT_NONE, .version = 99}, again;
   struct span body = SPAN_EMPTY, same = SPAN_EMPTY;
   enum lumin_status status = codec_decode_event(type, feed.rest, arena, &event);

@@ -27,8 +27,8 @@ static void agreement_check(struct span text) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-  struct feed feed = {span_of(data, size)};
-  const ProtobufCMessageDescriptor *type = type_find(feed_line(&feed));
+  struct bytes feed = {span_of(data, size)};
+  const ProtobufCMessageDescriptor *type = type_find(bytes_line(&feed));
   struct arena *arena = fuzz_arena();
   const ProtobufCMessage *message = NULL, *again = NULL;
   struct refusal refusal = {0};

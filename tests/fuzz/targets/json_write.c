@@ -15,8 +15,8 @@ static const ProtobufCMessage *decode(const struct encoded *encoded, struct aren
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-  struct feed feed = {span_of(data, size)};
-  const ProtobufCMessageDescriptor *type = type_find(feed_line(&feed));
+  struct bytes feed = {span_of(data, size)};
+  const ProtobufCMessageDescriptor *type = type_find(bytes_line(&feed));
   struct arena *arena = fuzz_arena();
   if (type == NULL) {
     return -1;

@@ -6,11 +6,11 @@
 #include "worker/lane_parse.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-  struct feed feed = {span_of(data, size)};
-  struct pull_status status = {.code = feed_u8(&feed)};
-  status.code = status.code << 8 | feed_u8(&feed);
-  status.description = feed_line(&feed);
-  status.last_consumer = feed_line(&feed);
+  struct bytes feed = {span_of(data, size)};
+  struct pull_status status = {.code = bytes_u8(&feed)};
+  status.code = status.code << 8 | bytes_u8(&feed);
+  status.description = bytes_line(&feed);
+  status.last_consumer = bytes_line(&feed);
   status.last_stream = feed.rest;
   struct cursor_input input = {.kind = CURSOR_IN_DETACH, .seq = 98, .consumer_seq = 99};
   bool said = pull_status_parse(&status, &input);

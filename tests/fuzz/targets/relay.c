@@ -47,7 +47,7 @@ struct model_partition {
 
 struct checker {
   struct relay *relay;
-  struct feed feed;
+  struct bytes feed;
   int64_t now_ns;
   struct model_entry entries[MODEL_MAX];
   size_t count;
@@ -186,7 +186,7 @@ static bool is_held(const struct checker *checker, unsigned user) {
 
 // One byte: the user, whether it is read back, its age, and sometimes a wrong position or version.
 static void step_push(struct checker *checker) {
-  uint8_t byte = feed_u8(&checker->feed);
+  uint8_t byte = bytes_u8(&checker->feed);
   unsigned user = byte % USERS;
   uint16_t number = user % PARTITIONS;
   struct model_partition *partition = &checker->partitions[number];
@@ -228,7 +228,7 @@ static void step_push(struct checker *checker) {
 }
 
 static void step_skip(struct checker *checker) {
-  uint16_t number = feed_u8(&checker->feed) % PARTITIONS;
+  uint16_t number = bytes_u8(&checker->feed) % PARTITIONS;
   struct model_partition *partition = &checker->partitions[number];
   if (partition->pushed - partition->base >= MODEL_MAX - 1) {
     return;
@@ -299,13 +299,13 @@ static void answer(struct checker *checker, struct model_entry *entry, unsigned 
 }
 
 static void step_answer(struct checker *checker, uint8_t byte) {
-  struct model_entry *entry = entry_under_way(checker, feed_u8(&checker->feed));
+  struct model_entry *entry = entry_under_way(checker, bytes_u8(&checker->feed));
   if (entry != NULL) {
     unsigned kind = byte / 16 % 7;
     bool publishing = entry->under_way == PUBLISHING;
     // An answer to another kind of question than was asked is not tried on a publish: nothing would be left to check.
     if (kind < 4 || !publishing) {
-      answer(checker, entry, kind < 2 && !publishing ? 2 : kind, 1 + feed_u8(&checker->feed));
+      answer(checker, entry, kind < 2 && !publishing ? 2 : kind, 1 + bytes_u8(&checker->feed));
     }
   }
 }
@@ -329,7 +329,7 @@ static void step(struct checker *checker, uint8_t byte) {
     step_answer(checker, byte);
     break;
   case 3:
-    checker->now_ns += feed_u8(&checker->feed) * (byte / 16 < 14 ? 1 : 100);
+    checker->now_ns += bytes_u8(&checker->feed) * (byte / 16 < 14 ? 1 : 100);
     step_run(checker);
     break;
   case 4:
@@ -394,7 +394,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   step_open(&checker, 0);
   step_open(&checker, 1);
   for (size_t i = 0; i < STEPS_MAX && checker.feed.rest.len > 0; i++) {
-    step(&checker, feed_u8(&checker.feed));
+    step(&checker, bytes_u8(&checker.feed));
   }
   settle(&checker);
   relay_destroy(checker.relay);
