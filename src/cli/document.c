@@ -45,13 +45,25 @@ void document_set_text(json_t *object, const char *name, struct span text) {
   }
 }
 
+// jansson takes U+007F for plain. It stands in strings only, and so never last.
+static void line_write(struct span line) {
+  const char *between = "";
+  while (line.len > 0) {
+    struct span plain = span_cut(&line, '\x7f');
+    (void)fputs(between, stdout);
+    (void)fwrite(plain.data, 1, plain.len, stdout);
+    between = "\\u007f";
+  }
+  (void)fputc('\n', stdout);
+}
+
 enum lumin_status document_write(json_t *object) {
   char *line = object != NULL ? json_dumps(object, JSON_COMPACT | JSON_ENSURE_ASCII) : NULL;
   json_decref(object);
   if (line == NULL) {
     return LUMIN_NO_MEMORY;
   }
-  (void)puts(line);
+  line_write(span_from_text(line));
   free(line);
   return LUMIN_OK;
 }

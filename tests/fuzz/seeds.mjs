@@ -117,6 +117,16 @@ const consumerInfo = {
 };
 const apiError = { error: { code: 404, err_code: 10037, description: "no message found" } };
 
+const lines = (headers) => Object.entries(headers).map(([name, value]) => `${name}:${value}\n`).join("");
+const eventType = (name) => types.find((type) => methodName(type) === name);
+const eventHeaders = (name) => ({
+  "ce-type": `${prefix}.${name}`, "ce-time": "2026-11-21T22:20:14.5Z", "ce-subject": user, "ce-sequence": "7", "ce-id": `${user}:7`,
+  "ce-partition": "3", "ce-position": "9", "Lumin-Command-Id": command, "Lumin-Actor": "ops", traceparent: trace,
+});
+const deadHeaders = {
+  ...allHeaders, "Lumin-Dead-Reason": "INTERNAL", "Lumin-Dead-Message": "x", "Lumin-Dead-Field": "y", "Lumin-Partition": "3",
+};
+
 const inputs = {
   email: [
     "ada@example.com", '"ada lovelace"@Example.COM', '"a\\"b"@x.yz', "a.b+c@xn--bcher-kva.example", "a@b\u00fccher.example",
@@ -204,6 +214,11 @@ const inputs = {
     joined("get\n404\nno such user\n", bytesOf(typeOf("Error"))), joined("+get\n504\nlate\n", bytesOf(typeOf("Error"))),
     "get\n500\n\x1b[31m\n\xff",
   ],
+  stream_item: ["+", "!", "-"].flatMap((how) => [
+    ...events.map(([, name]) => joined(`e${how}\n${prefix}.event.${name}.${user}\n${lines(eventHeaders(name))}\n`, bytesOf(eventType(name)))),
+    joined(`d${how}\n${prefix}.dead.create.${user}\n${lines(deadHeaders)}\n`, bytesOf(typeOf("Create"))),
+    `e${how}\nx\nce-type:\x1b[31m\n\n\xff`, `d${how}\n.\nContent-Type:application/json\n\n{"a":1}`,
+  ]),
   pipeline: [
     '1a-0 create {"firstName":"Ada","email":"ada@example.com","phone":"+15550100123"}\n1b10 change_email {"email":"b@example.com"}\n\n' +
       '2c-0 create {"firstName":"Eve","email":"ada@example.com"}\n1d-0 activate {}\n1--0 record_profile_view {"viewerId":"' + user +
@@ -236,6 +251,7 @@ const jsonWords = [
   "\\ude00", '"NaN"', '"-Infinity"', "1e400", "-0", "18446744073709551616", '"2026-11-21T22:20:14.123Z"', '"firstName,bio"', "{", "}", "[", "]",
 ];
 const headerNames = [...Object.keys(allHeaders).map((name) => `\r\n${name}: `), "NATS/1.0\r\n", "\r\n\r\n"];
+const deadNames = [...new Set(fs.readFileSync(path.join(repository, "src/cli/dead_item.c"), "utf8").match(/(?<=")[A-Z][A-Za-z]+(-[A-Za-z]+)+(?=")/g))];
 const flags = [...names].map((name) => `\n--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}\n`);
 const keys = fs.readFileSync(path.join(repository, "config.yaml"), "utf8").split("\n").filter((line) => /^ *[a-z_]+:/.test(line));
 const dictionaries = {
@@ -252,6 +268,7 @@ const dictionaries = {
   luminctl: [...[...commands, ...queries].map((type) => methodName(type).replaceAll("_", "-")), ...flags, "--data\n", "--timeout\n", "--json\n", ...jsonWords],
   email: ["@", "xn--", '"', "\\", "\u00df", "\u3002", "\u200d", ".example.com"],
   avatar_url: ["https://", "[", "]", "::", "%20", "@", ":443", "v1."],
+  stream_item: [...deadNames.map((name) => `\n${name}:`), ...Object.keys(eventHeaders("x")).map((name) => `\n${name}:`), "\x1b[31m", "\u202e"],
   js_answer: [...JSON.stringify([streamInfo, storedMessage, consumerInfo, apiError]).matchAll(/"[a-z_]+":/g)].map(([key]) => key),
   pub_ack: ['"stream":', '"seq":', '"domain":', '"duplicate":', '"error":', '"code":', "true", "9223372036854775807"],
 };

@@ -34,16 +34,17 @@ static inline void terminal_check(struct span text) {
   }
 }
 
-// What was written to each is looked at; its length is told.
-static inline void terminal_end(struct terminal *terminal, size_t *ret_out_len, size_t *ret_err_len) {
+// What was written to each is looked at, and given back in the arena.
+static inline void terminal_end(struct terminal *terminal, struct arena *arena, struct span *ret_out,
+                                struct span *ret_err) {
   fclose(stdout);
   fclose(stderr);
   stdout = terminal->out;
   stderr = terminal->err;
   for (size_t i = 0; i < 2; i++) {
-    terminal_check(span_of(terminal->texts[i], terminal->lens[i]));
+    struct span text = arena_copy(arena, span_of(terminal->texts[i], terminal->lens[i]));
     free(terminal->texts[i]);
+    terminal_check(text);
+    *(i == 0 ? ret_out : ret_err) = text;
   }
-  *ret_out_len = terminal->lens[0];
-  *ret_err_len = terminal->lens[1];
 }

@@ -53,7 +53,7 @@ fuzz_run() {
     return
   fi
   printf 'FOUND SOMETHING\n'
-  grep -m 12 -E 'does not hold|ERROR: |runtime error|SUMMARY|^ +#[0-9]+ .* in .*/(src|tests)/' "$log" | sed 's/^/   | /'
+  grep -m 12 -E 'does not hold|ERROR: |runtime error|^ +#[0-9]+ .*\.[ch]:[0-9]' "$log" | sed 's/^/   | /'
   printf '   its log is %s\n' "$log"
   sed -n 's|.*Test unit written to |   again: '"$fuzz/tests/fuzz/fuzz_$target"' |p' "$log"
   return 1

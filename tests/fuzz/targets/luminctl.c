@@ -74,7 +74,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   struct arena *arena = fuzz_arena();
   struct invocation invocation = {0};
   struct terminal terminal;
-  size_t out_len = 0, err_len = 0;
+  struct span out = SPAN_EMPTY, err = SPAN_EMPTY;
   (void)clearenv();
   int count = words_read(span_of(data, size), arena, words);
   terminal_begin(&terminal);
@@ -82,8 +82,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (code == EXIT_FINE) {
     code = invocation_run(&invocation, arena);
   }
-  terminal_end(&terminal, &out_len, &err_len);
+  terminal_end(&terminal, arena, &out, &err);
   FUZZ_CHECK(code == EXIT_FINE || code == EXIT_USAGE);
-  FUZZ_CHECK(out_len == 0 && (err_len > 0) == (code != EXIT_FINE));
+  FUZZ_CHECK(out.len == 0 && (err.len > 0) == (code != EXIT_FINE));
   return 0;
 }
