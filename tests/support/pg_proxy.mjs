@@ -47,6 +47,9 @@ function sqlstateOf(error) {
   return "";
 }
 
+// A socket that is about to end cannot be reset any more: node would neither reset nor close it.
+const reset = (socket) => (socket.writableEnded ? socket.destroy() : socket.resetAndDestroy());
+
 /** One client, its server connection, and the pipeline under way. */
 class Passage {
   constructor(proxy, client) {
@@ -125,12 +128,12 @@ class Passage {
     "cut-with": async (bytes) => {
       this.deaf = true;
       await this.forward(bytes);
-      this.client.resetAndDestroy();
+      reset(this.client);
       this.server.end();
     },
     "hold-sync": async (bytes, pipeline) => {
       this.plan = { holds: true };
-      this.client.resetAndDestroy();
+      reset(this.client);
       setTimeout(async () => {
         const answered = this.answer();
         await this.forward(bytes);
@@ -143,7 +146,7 @@ class Passage {
       this.held.push(bytes);
       this.pipeline = pipeline;
       this.proxy.heldPassage = this;
-      this.client.resetAndDestroy();
+      reset(this.client);
     },
   };
 
@@ -195,8 +198,8 @@ class Passage {
   }
 
   cut() {
-    this.client.resetAndDestroy();
-    this.server.resetAndDestroy();
+    reset(this.client);
+    reset(this.server);
   }
 }
 
