@@ -30,7 +30,7 @@ struct worker {
   _Atomic int64_t lane_turned_ns[WORKER_LANES_MAX]; // last turn of each lane's loop (clock_monotonic_ns): the watchdog
   // When each lane last got on with both of its connections up (clock_monotonic_ns): it can take partitions.
   _Atomic int64_t lane_able_ns[WORKER_LANES_MAX];
-  struct cache *cache;                              // NULL: the door remembers nothing
+  struct cache *cache;    // NULL: the door remembers nothing
   atomic_bool lease_lost; // the lease could not be renewed in time; lanes go on, the fence decides
 };
 

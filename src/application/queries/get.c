@@ -12,4 +12,5 @@ static enum lumin_status answer(struct query *query, const struct query_rows *ro
   return status == LUMIN_OK ? answer_user(query, rows, rows->users[0], ret_reply) : status;
 }
 
-const struct query_handler query_get = {.by_user = true, .from_cache = true, .plain_user = true, .plan = plan, .answer = answer};
+const struct query_handler query_get = {
+    .by_user = true, .from_cache = true, .plain_user = true, .plan = plan, .answer = answer};

@@ -42,9 +42,9 @@ int64_t link_max_payload(struct link *link);
 LUMIN_MUST_USE enum lumin_status link_subscribe(struct link *link, const char *subject, const char *queue,
                                                 natsSubscription **ret_subscription);
 void link_unsubscribe(natsSubscription *subscription);
-// The next message that is here, or NULL. Freed by link_discard, or by natsMsg_Destroy. nats.c swallows what looks like the server's "no
-// responders" (no payload, status 503) and reports it instead, without its subject; *ret_refused (NULL: not wanted)
-// grows by that. It is not the end: any caller can send such a message.
+// The next message that is here, or NULL. Freed by link_discard, or by natsMsg_Destroy. nats.c swallows what looks like
+// the server's "no responders" (no payload, status 503) and reports it instead, without its subject; *ret_refused
+// (NULL: not wanted) grows by that. It is not the end: any caller can send such a message.
 natsMsg *link_next(natsSubscription *subscription, uint64_t *ret_refused);
 // Frees the message, sooner or later. nats.c hands each message that is destroyed over to a thread of its own and wakes
 // it; a few dozen at once cost little more than one.
