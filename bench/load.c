@@ -21,9 +21,11 @@ int main(int count, char **texts) {
   load.work.active = argument_number(texts, count, "--active", 1);
   load.work.next_user = argument_number(texts, count, "--next-user", 0);
   load.work.next_op = argument_number(texts, count, "--next-op", 0);
+  load.work.read_from = argument_number(texts, count, "--read-from", 0);
+  load.work.read_op = argument_number(texts, count, "--read-op", 0);
   bool publish = strcmp(mode, "publish") == 0;
   if ((!publish && strcmp(mode, "request") != 0) || !work_parse(kind, &load.work.kind) || load.work.active == 0) {
-    (void)fprintf(stderr, "bench_load publish|request --work create|mixed|get|echo ...\n");
+    (void)fprintf(stderr, "bench_load publish|request --work create|mixed|get|find|echo ...\n");
     return 2;
   }
   struct publish_plan publish_plan = {argument_number(texts, count, "--count", 1000),
@@ -40,7 +42,7 @@ int main(int count, char **texts) {
 }
 
 static bool work_parse(const char *text, enum work_kind *ret_kind) {
-  static const char *const names[] = {"create", "mixed", "get", "echo"};
+  static const char *const names[] = {"create", "mixed", "get", "find", "echo"};
   for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
     if (strcmp(text, names[i]) == 0) {
       *ret_kind = (enum work_kind)i;

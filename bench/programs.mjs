@@ -21,6 +21,11 @@ export async function load(rig, state, role, mode, values) {
   return found;
 }
 
+/** bench_reads: the service's reads by libpq alone. */
+export async function reads(rig, values) {
+  return JSON.parse((await rig.must("bench/bench_reads", flags(values), { timeout: 120_000 })).stdout);
+}
+
 /** The bare responder; stopped by its caller. */
 export async function echo(rig, bytes) {
   const daemon = new Daemon({

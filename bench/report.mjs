@@ -49,32 +49,78 @@ function printAsync(rounds) {
   );
 }
 
+const responderHead = ["outstanding", "per s", "p50 ms", "p99 ms", "echo/s", "p50 ms", "p99 ms", "ratio"];
+
+/** One line for each number outstanding: a server's side beside the bare responder's. */
+function besideEcho(rounds, kind) {
+  const at = (level, side, pick) => rounds.map((round) => pick(round[side][level]));
+  return outstanding.map((level) => [
+    String(level),
+    spread(at(level, kind, (found) => found.rate), rate),
+    ms(at(level, kind, (found) => found.p50_us)),
+    ms(at(level, kind, (found) => found.p99_us)),
+    spread(at(level, "echo", (found) => found.rate), rate),
+    ms(at(level, "echo", (found) => found.p50_us)),
+    ms(at(level, "echo", (found) => found.p99_us)),
+    ratio(rounds.map((round) => round[kind][level].rate / round.echo[level].rate)),
+  ]);
+}
+
+const cpu = (rounds, side, level, whose) => whole(rounds.map((round) => round[side][level].cpu[whose]));
+
 function printRequest(rounds) {
-  for (const [kind, title] of [
-    ["commands", "S. Request/reply commands (mixed), and the limit: a responder that does nothing"],
-    ["get", "Q. Request/reply get, and the same limit"],
-  ]) {
-    const at = (level, side, pick) => rounds.map((round) => pick(round[side][level]));
-    table(
-      title,
-      ["outstanding", "per s", "p50 ms", "p99 ms", "echo/s", "p50 ms", "p99 ms", "ratio", "us: worker", "PostgreSQL", "NATS"],
-      outstanding.map((level) => [
-        String(level),
-        spread(at(level, kind, (found) => found.rate), rate),
-        ms(at(level, kind, (found) => found.p50_us)),
-        ms(at(level, kind, (found) => found.p99_us)),
-        spread(at(level, "echo", (found) => found.rate), rate),
-        ms(at(level, "echo", (found) => found.p50_us)),
-        ms(at(level, "echo", (found) => found.p99_us)),
-        ratio(rounds.map((round) => round[kind][level].rate / round.echo[level].rate)),
-        whole(at(level, kind, (found) => found.cpu.worker)),
-        whole(at(level, kind, (found) => found.cpu.postgres)),
-        whole(at(level, kind, (found) => found.cpu.nats)),
-      ]),
-    );
-  }
+  table(
+    "S. Request/reply commands (mixed), and the limit: a responder that does nothing",
+    [...responderHead, "us: worker", "PostgreSQL", "NATS"],
+    besideEcho(rounds, "commands").map((line, i) => [
+      ...line,
+      ...["worker", "postgres", "nats"].map((whose) => cpu(rounds, "commands", outstanding[i], whose)),
+    ]),
+  );
   const bytes = rounds.map((round) => round.reply_bytes);
   console.log(`A command's reply, and the echo's, is ${whole(bytes)} bytes with its headers.`);
+}
+
+function printHits(rounds) {
+  const tenths = (side, level, whose) => median(rounds.map((round) => round[side][level].cpu[whose])).toFixed(1);
+  table(
+    "Q. get from the cache, and the limit: a responder that does nothing",
+    [...responderHead, "p50 ratio", "us: worker", "its echo", "NATS", "its echo"],
+    besideEcho(rounds, "hit").map((line, i) => [
+      ...line,
+      ratio(rounds.map((round) => round.hit[outstanding[i]].p50_us / round.echo[outstanding[i]].p50_us)),
+      ...["worker", "nats"].flatMap((whose) => ["hit", "echo"].map((side) => tenths(side, outstanding[i], whose))),
+    ]),
+  );
+  const share = (median(rounds.map((round) => round.hit_share)) * 100).toFixed(1);
+  const bytes = whole(rounds.map((round) => round.reply_bytes));
+  console.log(`${share} % of them were hits. A reply, and the echo's, is ${bytes} bytes.`);
+}
+
+function printMisses(rounds, [kind, limit, title]) {
+  const at = (level, side, pick) => rounds.map((round) => pick(round[side][level]));
+  table(
+    title,
+    ["outstanding", "per s", "p50 ms", "p99 ms", "bare/s", "ratio", "us: worker", "PostgreSQL", "bare PostgreSQL", "NATS"],
+    outstanding.map((level) => [
+      String(level),
+      spread(at(level, kind, (found) => found.rate), rate),
+      ms(at(level, kind, (found) => found.p50_us)),
+      ms(at(level, kind, (found) => found.p99_us)),
+      spread(at(level, limit, (found) => found.rate), rate),
+      ratio(rounds.map((round) => round[kind][level].rate / round[limit][level].rate)),
+      cpu(rounds, kind, level, "worker"),
+      cpu(rounds, kind, level, "postgres"),
+      cpu(rounds, limit, level, "postgres"),
+      cpu(rounds, kind, level, "nats"),
+    ]),
+  );
+}
+
+function printReads(rounds) {
+  printHits(rounds);
+  printMisses(rounds, ["miss", "byId", "M. get without a cache, and the limit: its statement by libpq alone, for so many at once"]);
+  printMisses(rounds, ["find", "byEmail", "F. find_by_email, and the same limit"]);
 }
 
 function printWorkers(rounds) {
@@ -100,5 +146,6 @@ export function print({ machine, options, rounds }) {
   );
   if (rounds[0].async) printAsync(rounds.map((round) => round.async));
   if (rounds[0].request) printRequest(rounds.map((round) => round.request));
+  if (rounds[0].reads) printReads(rounds.map((round) => round.reads));
   if (rounds[0].workers) printWorkers(rounds.map((round) => round.workers));
 }

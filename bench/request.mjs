@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Request/reply, commands and queries, beside a responder that does nothing.
+// Commands by request/reply, beside a responder that does nothing.
 import { clocks, perCommand } from "./machine.mjs";
 import { echo, load } from "./programs.mjs";
 
@@ -7,21 +7,21 @@ export const outstanding = [1, 16, 64, 256];
 
 export async function requestRound(rig, state) {
   const worker = await rig.worker();
-  // Users to change and read, where no drain has made them.
+  // Users to change, where no drain has made them.
   while (state.users <= state.active) await load(rig, state, "gateway", "request", create);
   const commands = await levels(rig, state, worker, { work: "mixed" });
-  const get = await levels(rig, state, worker, { work: "get" });
   await worker.stop();
   const bytes = Math.round(commands[256].reply_bytes_headed);
   const responder = await echo(rig, bytes);
   const bare = await levels(rig, state, responder, { work: "echo" });
   await responder.stop();
-  return { commands, get, echo: bare, reply_bytes: bytes };
+  return { commands, echo: bare, reply_bytes: bytes };
 }
 
 const create = { work: "create", outstanding: 256, "run-ms": 500 };
 
-async function levels(rig, state, server, values) {
+/** A load at each number outstanding, with the clocks of it. */
+export async function levels(rig, state, server, values) {
   const found = {};
   for (const level of outstanding) {
     const before = clocks(rig, server);

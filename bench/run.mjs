@@ -7,11 +7,12 @@ import { asyncRound } from "./async.mjs";
 import { machine } from "./machine.mjs";
 import { print } from "./report.mjs";
 import { printRebuild, rebuildBench } from "./rebuild.mjs";
+import { readsRound } from "./reads.mjs";
 import { requestRound } from "./request.mjs";
 import { workersRound } from "./workers.mjs";
 
-const usage = `./dev bench [--rounds N] [--seconds N] [--commands N] [--only async|request|workers|rebuild] [--users N]
-            [--json FILE]
+const usage = `./dev bench [--rounds N] [--seconds N] [--commands N] [--only async|request|reads|workers|rebuild]
+            [--users N] [--json FILE]
   --rounds    rounds, each with all measurements (5)
   --seconds   seconds of each request/reply measurement (2)
   --commands  asynchronous commands of each drain (60000)
@@ -19,7 +20,7 @@ const usage = `./dev bench [--rounds N] [--seconds N] [--commands N] [--only asy
   --users     of which rebuild makes its tables, with three events each (1000000)
   --json      where to write every number of every round`;
 
-/** Users that changes and reads go to: a prime, so that bench/work.c spreads them evenly. */
+/** Users that changes go to: a prime, so that bench/work.c spreads them evenly. */
 const active = 10_007;
 
 /** As ./dev up sets PostgreSQL, with fsync; checkpoints are kept out of the rounds, which last a minute. */
@@ -34,7 +35,7 @@ function options(words) {
     found[name] = typeof found[name] === "number" ? Number(value) : value;
     if (typeof found[name] === "number" && !(found[name] > 0)) throw new Error(usage);
   }
-  if (!["", "async", "request", "workers", "rebuild"].includes(found.only)) throw new Error(usage);
+  if (!["", "async", "request", "reads", "workers", "rebuild"].includes(found.only)) throw new Error(usage);
   if (found.commands <= active) throw new Error(`--commands: more than ${active}, the users that are changed`);
   return found;
 }
@@ -44,11 +45,12 @@ async function round(number, wanted) {
   const rig = await Rig.start({ after: (hook) => hooks.push(hook) }, { name: "bench", postgres: { settings: postgres } });
   try {
     await rig.setup();
-    const state = { users: 0, ops: 0, active, ...wanted, number };
+    const state = { ...wanted, users: 0, ops: 0, active, number };
     const result = {};
     const part = (name, measure) => (["", name].includes(wanted.only) ? measure(rig, state) : null);
     result.async = await part("async", asyncRound);
     result.request = await part("request", requestRound);
+    result.reads = await part("reads", readsRound);
     result.workers = await part("workers", workersRound);
     return result;
   } finally {

@@ -26,8 +26,10 @@ struct act work_next(struct work *work) {
     act.kind = act.op % 10 < 9 ? mixed[act.op % 10] : act.op / 10 % 2 ? ACT_CHANGE_EMAIL : ACT_CHANGE_USERNAME;
     break;
   case WORK_GET:
-    act.kind = ACT_GET;
-    break;
+  case WORK_FIND:
+    act.kind = work->kind == WORK_GET ? ACT_GET : ACT_FIND;
+    act.user = act.op * STEP % work->active;
+    return (struct act){act.kind, work->read_from + act.user, work->read_op + act.user};
   case WORK_ECHO:
     act.kind = ACT_ECHO;
     break;
@@ -71,7 +73,7 @@ size_t work_first_name(uint64_t op, char ret_text[WORK_NAME_MAX]) {
 }
 
 const char *act_method(enum act_kind kind) {
-  static const char *const names[] = {"create", "change_username", "change_email", "get", "echo"};
+  static const char *const names[] = {"create", "change_username", "change_email", "get", "find_by_email", "echo"};
   return names[kind];
 }
 
@@ -100,7 +102,10 @@ static size_t put_fields(const struct act *act, unsigned field, char *bytes) {
 }
 
 size_t act_payload(const struct act *act, char ret_bytes[ACT_PAYLOAD_MAX]) {
-  char text[UUID_TEXT_LEN + 1];
+  char text[UUID_TEXT_LEN + 1], email[WORK_EMAIL_MAX];
+  if (act->kind == ACT_FIND) {
+    return put_text(ret_bytes, 1, span_of(email, work_email(act->user, act->op, email)));
+  }
   struct uuid id = work_user_id(act->user);
   uuid_format(&id, text);
   size_t len = put_text(ret_bytes, 1, span_of(text, UUID_TEXT_LEN));

@@ -9,14 +9,17 @@ enum work_kind {
   WORK_CREATE, // new users
   WORK_MIXED,  // 30 % new users, 35 % change_username, 35 % change_email
   WORK_GET,    // reads of existing users
+  WORK_FIND,   // the same by their e-mail addresses
   WORK_ECHO,   // nothing to do: bytes that come back
 };
 
-enum act_kind { ACT_CREATE, ACT_CHANGE_USERNAME, ACT_CHANGE_EMAIL, ACT_GET, ACT_ECHO };
+enum act_kind { ACT_CREATE, ACT_CHANGE_USERNAME, ACT_CHANGE_EMAIL, ACT_GET, ACT_FIND, ACT_ECHO };
 
 struct work {
   enum work_kind kind;
-  uint64_t active; // changes and reads go to the users below this number, one after the other in a scattered order
+  uint64_t active; // changes and reads go to so many users, one after the other in a scattered order
+  // Reads: to those from this one on, made by the commands from that one on, one by one, and not changed since.
+  uint64_t read_from, read_op;
   uint64_t next_user;
   uint64_t next_op; // every command's own number, in what it changes to: no change is to what is there already
 };

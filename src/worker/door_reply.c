@@ -32,10 +32,8 @@ void reply_send(struct door *door, const struct caller *caller, const struct rep
   count = header_add(headers, count, "Nats-Service-Error-Code", reply->error_code);
   count = header_add(headers, count, "Nats-Service-Error", reply->error);
   count = header_add(headers, count, "traceparent", caller->traceparent);
-  if (count == 1 && !reply->json && !caller->typed) {
-    count =
-        0; // protobuf is what is meant where nothing is said, and headers cost more than all else about a small answer
-  }
+  // Protobuf is meant where nothing is said, and one header costs as much as all else about a small answer.
+  count = count == 1 && !reply->json && !caller->typed ? 0 : count;
   method_count(door, caller, reply); // first: who has the answer finds it counted
   answer_report(caller, reply);
   if (!link_is_alive(door->link) ||

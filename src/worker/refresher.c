@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The refresher's thread: a loop, a link of its own, and a consumer of the event stream that feed.c keeps. Only
-// subjects and headers come; what an event says is not looked at, since whoever wants the user loads it.
+// The refresher's thread: a loop, a link of its own, and a consumer of the event stream that feed.c keeps. What an
+// event says is not looked at, since whoever wants the user loads it; still whole events come, because to leave their
+// bodies out costs nats-server and nats.c more than the bodies do.
 #include "lumin/worker/refresher.h"
 
 #include <pthread.h>
@@ -131,8 +132,7 @@ static void do_create(struct refresher *refresher) {
   struct js_consumer consumer = {.stream = STREAM_EVENTS,
                                  .name = consumer_name(refresher, refresher->feed.generation),
                                  .only_new = true,
-                                 .inactive_threshold_ns = INACTIVE_AFTER,
-                                 .headers_only = true};
+                                 .inactive_threshold_ns = INACTIVE_AFTER};
   ask(refresher, 'n', js_consumer_create_subject(refresher->scratch, &consumer),
       js_consumer_create_body(refresher->scratch, &consumer));
 }
