@@ -2,7 +2,7 @@
 // A batch from the inside; shared by the files that carry out its steps and by nobody else.
 #pragma once
 
-#include "lumin/application/pipeline.h"
+#include "lumin/application/precedent.h"
 #include "lumin/application/tokens.h"
 
 // A user that the batch touches: as committed, and as the last decision left it.
@@ -53,6 +53,10 @@ struct batch {
   struct partition_mark **mark_by_partition;
   struct dead_command *dead;
   size_t dead_count;
+
+  const struct precedents *precedents; // of a repair; NULL: none
+  struct void_range *voids;
+  size_t void_count;
 };
 
 // claims.c
@@ -61,8 +65,24 @@ LUMIN_MUST_USE enum lumin_status claims_init(struct batch *batch);
 // leaves everything as it was.
 LUMIN_MUST_USE enum lumin_status claims_move(struct batch *batch, const struct user *before, const struct user *after,
                                              struct refusal *ret_refusal);
-// True where a free key was assumed, taken and given back: the transaction itself would not notice a wrong guess.
+// As claims_move, of a change that is a fact: whoever else holds a key has given it up in the meantime.
+LUMIN_MUST_USE enum lumin_status claims_force(struct batch *batch, const struct user *before, const struct user *after);
+// A change that is known not to have been: refuses it for the key that another user must have held. INTERNAL where it
+// asks for none.
+enum lumin_status claims_disprove(struct batch *batch, const struct user *before, const struct user *after,
+                                  struct refusal *ret_refusal);
+// True where a free key was assumed, taken and given back: the transaction itself would not notice a wrong guess; and
+// in a repair, whose transaction notices none, wherever a key was not read.
 bool claims_need_look(const struct batch *batch);
+
+// precedent.c
+// Where it is the command's turn to lead to its published events, it has no fault.
+void command_acquit(struct batch *batch, struct command *command);
+// What a decision comes to that precedents bind, its claims included; `status` is that of the decision itself.
+LUMIN_MUST_USE enum lumin_status decision_follow(struct batch *batch, struct command *command,
+                                                 struct decision *decision, enum lumin_status status);
+// The body of the command's event of that version as published; data is NULL where there is none.
+struct span precedent_body(const struct command *command, uint64_t version);
 
 // load.c
 struct working *batch_working(struct batch *batch, const struct uuid *user_id);

@@ -90,6 +90,9 @@ static enum lumin_status claim_give(struct batch *batch, enum identifier_kind ki
   if (claim == NULL) {
     return LUMIN_NO_MEMORY;
   }
+  if (claim->known && !uuid_is_nil(&claim->now) && !uuid_equal(&claim->now, user_id)) {
+    return LUMIN_OK; // a repair has found it with two users, and another one has it now
+  }
   if (!claim->known && !claim->assumed) {
     claim->known = true;
     claim->before = *user_id;
@@ -116,40 +119,88 @@ struct key_change {
   struct span old, new;
 };
 
+// Whether the change takes a key.
+static bool change_takes(const struct key_change *change) {
+  return change->new.len > 0 && !span_equal(change->old, change->new);
+}
+
+static bool change_gives(const struct key_change *change) {
+  return change->old.len > 0 && !span_equal(change->old, change->new);
+}
+
+static void changes_find(const struct user *before, const struct user *after, struct key_change ret_changes[2]) {
+  ret_changes[0] = (struct key_change){IDENTIFIER_EMAIL, user_email_key(before), user_email_key(after)};
+  ret_changes[1] = (struct key_change){IDENTIFIER_PHONE, user_phone_key(before), user_phone_key(after)};
+}
+
 enum lumin_status claims_move(struct batch *batch, const struct user *before, const struct user *after,
                               struct refusal *ret_refusal) {
-  const struct key_change changes[] = {
-      {IDENTIFIER_EMAIL, user_email_key(before), user_email_key(after)},
-      {IDENTIFIER_PHONE, user_phone_key(before), user_phone_key(after)},
-  };
+  struct key_change changes[2];
   size_t taken = 0;
   enum lumin_status status = LUMIN_OK;
+  changes_find(before, after, changes);
   for (; taken < 2 && status == LUMIN_OK; taken++) {
-    const struct key_change *change = &changes[taken];
-    if (change->new.len > 0 && !span_equal(change->old, change->new)) {
-      status = claim_take(batch, change->kind, change->new, &after->id);
+    if (change_takes(&changes[taken])) {
+      status = claim_take(batch, changes[taken].kind, changes[taken].new, &after->id);
     }
   }
   if (status != LUMIN_OK) { // give back what this command had taken before the one that failed
     for (size_t i = 0; i + 1 < taken; i++) {
-      if (changes[i].new.len > 0 && !span_equal(changes[i].old, changes[i].new)) {
+      if (change_takes(&changes[i])) {
         claim_get(batch, changes[i].kind, changes[i].new)->now = nobody;
       }
     }
     return claim_refuse(ret_refusal, status);
   }
   for (size_t i = 0; i < 2 && status == LUMIN_OK; i++) {
-    if (changes[i].old.len > 0 && !span_equal(changes[i].old, changes[i].new)) {
+    if (change_gives(&changes[i])) {
       status = claim_give(batch, changes[i].kind, changes[i].old, &before->id);
     }
   }
   return status;
 }
 
+enum lumin_status claims_force(struct batch *batch, const struct user *before, const struct user *after) {
+  struct key_change changes[2];
+  enum lumin_status status = LUMIN_OK;
+  changes_find(before, after, changes);
+  for (size_t i = 0; i < 2 && status == LUMIN_OK; i++) {
+    struct claim *claim = change_takes(&changes[i]) ? claim_get(batch, changes[i].kind, changes[i].new) : NULL;
+    if (claim == NULL && change_takes(&changes[i])) {
+      return LUMIN_NO_MEMORY;
+    }
+    if (claim != NULL) {
+      claim->now = after->id;
+    }
+    if (change_gives(&changes[i])) {
+      status = claim_give(batch, changes[i].kind, changes[i].old, &before->id);
+    }
+  }
+  return status;
+}
+
+enum lumin_status claims_disprove(struct batch *batch, const struct user *before, const struct user *after,
+                                  struct refusal *ret_refusal) {
+  struct key_change changes[2];
+  changes_find(before, after, changes);
+  enum lumin_status status = claims_move(batch, before, after, ret_refusal);
+  if (status != LUMIN_OK) {
+    return status; // somebody has it at this very place too
+  }
+  status = claims_move(batch, after, before, ret_refusal); // who had it then gave it up later, or earlier, than here
+  if (status != LUMIN_OK) {
+    return status;
+  }
+  if (change_takes(&changes[0])) {
+    return claim_refuse(ret_refusal, LUMIN_EMAIL_TAKEN);
+  }
+  return change_takes(&changes[1]) ? claim_refuse(ret_refusal, LUMIN_PHONE_TAKEN) : LUMIN_INTERNAL;
+}
+
 bool claims_need_look(const struct batch *batch) {
   for (size_t i = 0; i < batch->claims.count; i++) {
     const struct claim *claim = batch->claims.all[i];
-    if (!claim->known && uuid_is_nil(&claim->now)) {
+    if (!claim->known && (batch->precedents != NULL || uuid_is_nil(&claim->now))) {
       return true;
     }
   }

@@ -9,7 +9,7 @@ static bool users_need_look(struct batch *batch);
 
 static enum lumin_status decisions_reset(struct batch *batch) {
   uuid_map_clear(batch->pipeline->decided);
-  batch->event_count = batch->dead_count = batch->mark_count = 0;
+  batch->event_count = batch->dead_count = batch->mark_count = batch->void_count = 0;
   memset(batch->mark_by_partition, 0, batch->pipeline->partitions * sizeof *batch->mark_by_partition);
   for (size_t i = 0; i < batch->count; i++) {
     struct command *command = &batch->commands[i];
@@ -89,16 +89,26 @@ static enum lumin_status command_decide(struct batch *batch, struct command *com
                  "the service has no room for this command, or its database does not take it");
     return command_conclude(batch, command, OUTCOME_DEAD, &refusal);
   }
+  if (batch->precedents != NULL) {
+    command_acquit(batch, command);
+  }
   if (command->fault.reason != LUMIN_OK) {
     return command_conclude(batch, command, command->dead ? OUTCOME_DEAD : OUTCOME_REJECTED, &command->fault);
   }
   return command_apply(batch, command);
 }
 
+// A repair knows of some commands that they were applied, and not what they held: any content passes for theirs.
+static bool content_is_other(const struct outcome *earlier, const struct command *command) {
+  static const uint8_t unknown[CONTENT_HASH_LEN] = {0};
+  return memcmp(earlier->content_hash, unknown, CONTENT_HASH_LEN) != 0 &&
+         memcmp(earlier->content_hash, command->content_hash, CONTENT_HASH_LEN) != 0;
+}
+
 static enum lumin_status command_give_again(struct command *command, const struct outcome *earlier) {
   command->unrecorded = true;
   command->outcome = *earlier;
-  if (memcmp(earlier->content_hash, command->content_hash, CONTENT_HASH_LEN) != 0) {
+  if (content_is_other(earlier, command)) {
     struct outcome *outcome = &command->outcome;
     outcome->status = OUTCOME_REJECTED;
     outcome->user_id = command->user_id;
@@ -126,6 +136,10 @@ static enum lumin_status command_conclude(struct batch *batch, struct command *c
       .stream_ts_ns = command->inbound->ts_ns,
   };
   memcpy(command->outcome.content_hash, command->content_hash, CONTENT_HASH_LEN);
+  if (command->inbound->expired && command->precedent_count > 0) {
+    command->outcome.stream_seq = 0; // unknown; the time is what retention goes by
+    command->outcome.stream_ts_ns = command->precedents[0].event.time_ns;
+  }
   if (refusal != NULL) {
     command->outcome.refusal = *refusal;
   }
@@ -166,7 +180,11 @@ static enum lumin_status events_keep(struct batch *batch, const struct command *
                                 .event = decision->events[i],
                                 .partition = mark->partition,
                                 .position = mark->event_position + 1};
-    enum lumin_status status = codec->encode_event(codec->self, &event->event, batch->arena, &event->body);
+    event->body = precedent_body(command, event->event.version);
+    enum lumin_status status = LUMIN_OK;
+    if (event->body.data == NULL) {
+      status = codec->encode_event(codec->self, &event->event, batch->arena, &event->body);
+    }
     if (status != LUMIN_OK) {
       return status;
     }
@@ -188,6 +206,14 @@ static enum lumin_status version_check(const struct command *command, struct dec
   return LUMIN_VERSION_MISMATCH;
 }
 
+static enum lumin_status decision_make(const struct command *command, struct decision *decision) {
+  if (command->inbound->expired || command->message == NULL) {
+    return LUMIN_INTERNAL; // nothing is known of it
+  }
+  enum lumin_status status = version_check(command, decision);
+  return status == LUMIN_OK ? command->method->decide(decision, command->message) : status;
+}
+
 static bool status_refuses(enum lumin_status status) {
   return status > LUMIN_OK && status < LUMIN_INTERNAL; // the wire's reasons but INTERNAL
 }
@@ -200,14 +226,13 @@ static enum lumin_status command_apply(struct batch *batch, struct command *comm
     decision.time_ns = working->now.updated_ns > decision.time_ns ? working->now.updated_ns : decision.time_ns;
     decision.user = user_at(&working->now, decision.time_ns);
   }
-  enum lumin_status status = version_check(command, &decision);
-  if (status == LUMIN_OK) {
-    status = command->method->decide(&decision, command->message);
-  }
-  if (status == LUMIN_OK && decision.event_count > 0) { // a command about no user has no events
+  enum lumin_status status = decision_make(command, &decision);
+  if (batch->precedents != NULL && working != NULL) {
+    status = decision_follow(batch, command, &decision, status);
+  } else if (status == LUMIN_OK && decision.event_count > 0) { // a command about no user has no events
     status = working == NULL ? LUMIN_INTERNAL : claims_move(batch, &working->now, &decision.user, &decision.refusal);
   }
-  if (status == LUMIN_NO_MEMORY) {
+  if (status == LUMIN_NO_MEMORY || status == LUMIN_GAP) {
     return status;
   }
   if (status_refuses(status)) {

@@ -33,7 +33,7 @@ static struct working *working_add(struct batch *batch, const struct command *co
     }
   } else {
     working->before.id = command->user_id;
-    working->assumed = command->method->user == USER_NEW && !batch->doubtful;
+    working->assumed = command->method->user == USER_NEW && !batch->doubtful && batch->precedents == NULL;
     working->known = working->assumed;
   }
   return uuid_map_put(batch->pipeline->working, &command->user_id, working, NULL) == LUMIN_OK ? working : NULL;
@@ -56,7 +56,8 @@ static enum lumin_status users_collect(struct batch *batch, struct load_request 
   ret_request->users = users;
   for (size_t i = 0; i < batch->count; i++) {
     const struct command *command = &batch->commands[i];
-    if (!command_has_user(command) || batch_working(batch, &command->user_id) != NULL) {
+    bool has_user = command_has_user(command) || command->precedent_count > 0;
+    if (!has_user || batch_working(batch, &command->user_id) != NULL) {
       continue;
     }
     const struct working *working = working_add(batch, command);

@@ -36,10 +36,11 @@ struct batch *batch_create(struct pipeline *pipeline, struct arena *arena, const
       .marks = ARENA_ARRAY(arena, pipeline->partitions, struct partition_mark),
       .mark_by_partition = ARENA_ARRAY(arena, pipeline->partitions, struct partition_mark *),
       .dead = ARENA_ARRAY(arena, count, struct dead_command),
+      .voids = ARENA_ARRAY(arena, count, struct void_range),
   };
   batch->events = ARENA_ARRAY(arena, batch->event_limit, struct new_event);
   bool whole = batch->commands != NULL && batch->marks != NULL && batch->mark_by_partition != NULL &&
-               batch->dead != NULL && batch->events != NULL;
+               batch->dead != NULL && batch->events != NULL && batch->voids != NULL;
   return whole ? batch : NULL;
 }
 

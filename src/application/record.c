@@ -114,6 +114,8 @@ enum lumin_status batch_record(struct batch *batch) {
       .event_count = batch->event_count,
       .dead = batch->dead,
       .dead_count = batch->dead_count,
+      .voids = batch->voids,
+      .void_count = batch->void_count,
   };
   enum lumin_status status = users_gather(batch, &record);
   if (status == LUMIN_OK) {

@@ -29,6 +29,7 @@ struct inbound {
   struct metadata headers;
   struct span payload;
   void *handle;
+  bool expired; // made up by a repair for a command that is gone: only its events are known (precedent.h)
 };
 
 // Numbers are stored and are the wire's OutcomeStatus.
@@ -78,10 +79,12 @@ struct command {
   struct span tracestate;
   const ProtobufCMessage *message;
   uint8_t content_hash[CONTENT_HASH_LEN];
-  struct refusal fault; // found while decoding; reason OK: none
-  bool dead;            // the fault is of a kind that only an operator can mend
-  bool poisoned;        // PostgreSQL would not take what it leads to: dead
-  bool wrong_partition; // published past the mapping
+  struct refusal fault;               // found while decoding; reason OK: none
+  bool dead;                          // the fault is of a kind that only an operator can mend
+  bool poisoned;                      // PostgreSQL would not take what it leads to: dead
+  bool wrong_partition;               // published past the mapping
+  const struct precedent *precedents; // of a repair: the events it has led to already
+  size_t precedent_count;
 
   // of the last decision
   struct outcome outcome;

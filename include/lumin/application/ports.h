@@ -146,6 +146,12 @@ struct profile_view {
   uint64_t count;
 };
 
+// Positions that no event has: what a repair found neither on the event stream nor among the commands.
+struct void_range {
+  uint16_t partition;
+  uint64_t first, last;
+};
+
 struct dead_command {
   const struct command *command;
   uint64_t dead_position;
@@ -171,6 +177,8 @@ struct record {
   size_t view_count;
   const struct uuid *unviewed; // sorted: users whose viewers are forgotten, with them
   size_t unviewed_count;
+  const struct void_range *voids; // of a repair
+  size_t void_count;
 };
 
 // The database, for one lane. Both calls return when the answer is there; the lane's loop turns meanwhile.

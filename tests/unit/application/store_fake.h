@@ -56,6 +56,8 @@ struct fake_store {
   size_t loads, records; // calls
   size_t keys_written;   // rows of identifiers, released and claimed
   struct load_request last_load;
+  struct void_range voids[64];
+  size_t void_count;
 };
 
 static inline struct span fake_text(struct fake_store *fake, struct span text) {
@@ -313,9 +315,18 @@ static inline enum lumin_status fake_views(struct fake_store *fake, const struct
   return LUMIN_OK;
 }
 
+// Not undone by what fails behind it: it is the last.
+static inline enum lumin_status fake_voids(struct fake_store *fake, const struct record *record) {
+  for (size_t i = 0; i < record->void_count; i++) {
+    cr_assert_lt(fake->void_count, sizeof fake->voids / sizeof fake->voids[0]);
+    fake->voids[fake->void_count++] = record->voids[i];
+  }
+  return LUMIN_OK;
+}
+
 static inline enum lumin_status fake_write(struct fake_store *fake, const struct record *record) {
   static enum lumin_status (*const statements[])(struct fake_store *, const struct record *) = {
-      fake_fence, fake_events, fake_users, fake_identifiers, fake_outcomes, fake_dead, fake_views};
+      fake_fence, fake_events, fake_users, fake_identifiers, fake_outcomes, fake_dead, fake_views, fake_voids};
   fake_tables_copy(&fake->before, &fake->tables);
   enum lumin_status status = LUMIN_OK;
   for (size_t i = 0; i < sizeof statements / sizeof statements[0] && status == LUMIN_OK; i++)

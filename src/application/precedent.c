@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: MIT
+// Decisions that precedents bind. Positions of a partition are dense and follow the order of its commands, so those of
+// the event stream tell of each command whether it can have led to an event: one without events on the stream was
+// applied only where the positions leave a hole for it (its events were committed and not yet published). Keeps
+// guarantees 2, 3 and 8 through a restore.
+#include "lumin/application/precedent.h"
+
+#include "batch.h"
+
+// ---- what a command has led to
+
+static void command_bind(struct command *command, const struct precedent *first, size_t count) {
+  command->precedents = first;
+  command->precedent_count = count;
+  if (command->method == NULL) { // a program that does not know it any more: one about a user, at least
+    command->method = &methods[METHOD_update];
+  }
+  if (command->inbound->expired) {
+    memset(command->content_hash, 0, CONTENT_HASH_LEN); // unknown
+  }
+}
+
+static size_t precedents_count(const struct precedents *all, const struct precedent *first) {
+  size_t count = 1;
+  for (const struct precedent *next = first + 1; next < all->items + all->count; next++, count++) {
+    if (next->partition != first->partition || !uuid_equal(&next->command_id, &first->command_id)) {
+      break;
+    }
+  }
+  return count;
+}
+
+enum lumin_status batch_follow(struct batch *batch, const struct precedents *precedents) {
+  struct uuid_map *firsts = batch->pipeline->decided; // not in use yet
+  uuid_map_clear(firsts);
+  for (size_t i = precedents->count; i-- > 0;) {
+    const struct precedent *item = &precedents->items[i];
+    if (uuid_map_put(firsts, &item->command_id, (void *)(uintptr_t)item, NULL) != LUMIN_OK) {
+      return LUMIN_NO_MEMORY;
+    }
+  }
+  for (size_t i = 0; i < batch->count; i++) {
+    struct command *command = &batch->commands[i];
+    const struct precedent *first = uuid_map_get(firsts, &command->command_id);
+    if (first != NULL && first->partition == command->inbound->partition &&
+        uuid_equal(&first->user_id, &command->user_id)) {
+      command_bind(command, first, precedents_count(precedents, first));
+    }
+  }
+  batch->precedents = precedents;
+  return LUMIN_OK;
+}
+
+static const struct precedent *precedent_find(const struct command *command, uint64_t version) {
+  for (size_t i = 0; i < command->precedent_count; i++) {
+    if (command->precedents[i].event.version == version) {
+      return &command->precedents[i];
+    }
+  }
+  return NULL;
+}
+
+struct span precedent_body(const struct command *command, uint64_t version) {
+  const struct precedent *precedent = precedent_find(command, version);
+  return precedent != NULL ? precedent->body : SPAN_EMPTY;
+}
+
+// ---- places among the positions
+
+// The first item of the batch that stands in the partition behind a position; `count` where there is none.
+static size_t item_behind(const struct precedents *all, uint16_t partition, uint64_t position) {
+  size_t low = 0, high = all->count;
+  while (low < high) {
+    size_t middle = low + (high - low) / 2;
+    const struct precedent *item = &all->items[middle];
+    bool behind = item->partition > partition || (item->partition == partition && item->position > position);
+    if (behind) {
+      high = middle;
+    } else {
+      low = middle + 1;
+    }
+  }
+  return low;
+}
+
+// The lowest position behind that one which is taken by an event of the stream; UINT64_MAX: none.
+static uint64_t position_taken(const struct precedents *all, uint16_t partition, uint64_t position) {
+  size_t index = item_behind(all, partition, position);
+  bool in_batch = index < all->count && all->items[index].partition == partition;
+  uint64_t later = all->next[partition] != 0 ? all->next[partition] : UINT64_MAX;
+  return in_batch && all->items[index].position < later ? all->items[index].position : later;
+}
+
+// Whether the stream holds one of these versions of the user.
+static bool versions_are_taken(const struct precedents *all, const struct uuid *user_id, uint64_t first,
+                               uint64_t last) {
+  for (size_t i = 0; i < all->run_count; i++) {
+    const struct precedent_run *run = &all->runs[i];
+    if (uuid_equal(&run->user_id, user_id) && run->first <= last && run->last >= first) {
+      return true;
+    }
+  }
+  return false;
+}
+
+static bool there_is_room(struct batch *batch, const struct command *command, const struct decision *decision) {
+  const struct precedents *all = batch->precedents;
+  uint16_t partition = command->inbound->partition;
+  uint64_t position = batch_mark(batch, partition)->event_position;
+  return position + decision->event_count < position_taken(all, partition, position) &&
+         !versions_are_taken(all, &command->user_id, decision->events[0].version, decision->user.version);
+}
+
+// The command's own events are the next ones of its partition on the stream. An earlier command of the same id, one
+// that was dead, comes before its turn.
+static bool turn_is(struct batch *batch, const struct command *command) {
+  uint16_t partition = command->inbound->partition;
+  return command->precedent_count > 0 &&
+         position_taken(batch->precedents, partition, batch_mark(batch, partition)->event_position) ==
+             command->precedents[0].position;
+}
+
+void command_acquit(struct batch *batch, struct command *command) {
+  if (turn_is(batch, command)) { // what was applied had no fault, whatever it looks like today
+    command->fault = (struct refusal){0};
+    command->dead = command->wrong_partition = false;
+  }
+}
+
+// ---- a command that has led to events
+
+// Events of one command stand at consecutive positions, with consecutive versions. Some of them may not have got to the
+// stream; those the decision makes again.
+struct course {
+  uint64_t version;  // of the first
+  uint64_t position; // of the first
+  size_t count;
+};
+
+static bool decision_agrees(const struct command *command, const struct decision *decision, uint64_t version) {
+  if (version + decision->event_count <= command->precedents[command->precedent_count - 1].event.version) {
+    return false;
+  }
+  for (size_t i = 0; i < decision->event_count; i++) {
+    const struct precedent *precedent = precedent_find(command, version + i);
+    if (precedent != NULL && precedent->event.type != decision->events[i].type) {
+      return false;
+    }
+  }
+  return true;
+}
+
+// Events that were decided behind the last published one, where the stream leaves room for them.
+static size_t course_tail(struct batch *batch, const struct command *command, size_t published, size_t decided) {
+  const struct precedent *last = &command->precedents[command->precedent_count - 1];
+  if (decided <= published) {
+    return 0;
+  }
+  size_t more = decided - published;
+  bool free =
+      last->position + more < position_taken(batch->precedents, last->partition, last->position) &&
+      !versions_are_taken(batch->precedents, &last->user_id, last->event.version + 1, last->event.version + more);
+  return free ? more : 0;
+}
+
+static bool course_plan(struct batch *batch, const struct command *command, size_t decided, struct course *ret_course) {
+  const struct precedent *first = &command->precedents[0], *last = first + command->precedent_count - 1;
+  uint64_t version = command_working(batch, command)->now.version + 1;
+  uint64_t reached = batch_mark(batch, first->partition)->event_position;
+  if (first->event.version < version || first->position < first->event.version - version + 1) {
+    return false;
+  }
+  struct course course = {version, first->position - (first->event.version - version), 0};
+  size_t published = (size_t)(last->event.version - version + 1);
+  course.count = published + course_tail(batch, command, published, decided);
+  for (const struct precedent *each = first; each <= last; each++) {
+    if (each->position - course.position != each->event.version - version) {
+      return false;
+    }
+  }
+  *ret_course = course;
+  return course.position > reached && course.count <= DECISION_EVENTS_MAX;
+}
+
+// Puts the published events in place of those decided, and folds them. False where one is missing in both.
+static bool course_take(struct batch *batch, const struct command *command, const struct course *course,
+                        struct decision *decision) {
+  size_t decided = decision->event_count;
+  decision->user = command_working(batch, command)->now;
+  for (size_t i = 0; i < course->count; i++) {
+    const struct precedent *precedent = precedent_find(command, course->version + i);
+    if (precedent != NULL) {
+      decision->events[i] = precedent->event;
+    } else if (i >= decided) {
+      return false;
+    }
+    user_apply(&decision->user, &decision->events[i]);
+  }
+  decision->event_count = course->count;
+  return true;
+}
+
+static void positions_void(struct batch *batch, struct partition_mark *mark, uint64_t position) {
+  if (position > mark->event_position + 1) {
+    batch->voids[batch->void_count++] = (struct void_range){mark->partition, mark->event_position + 1, position - 1};
+  }
+  mark->event_position = position - 1;
+}
+
+static enum lumin_status precedents_take(struct batch *batch, const struct command *command, struct decision *decision,
+                                         enum lumin_status status) {
+  struct course course;
+  const struct working *working = command_working(batch, command);
+  if (status != LUMIN_OK || !decision_agrees(command, decision, working->now.version + 1)) {
+    decision->event_count = 0; // whatever it would come to today: it was applied
+  }
+  if (!course_plan(batch, command, decision->event_count, &course) || !course_take(batch, command, &course, decision)) {
+    return LUMIN_GAP;
+  }
+  decision->refusal = (struct refusal){0};
+  positions_void(batch, batch_mark(batch, command->inbound->partition), course.position);
+  return claims_force(batch, &working->now, &decision->user);
+}
+
+// ---- any command
+
+enum lumin_status decision_follow(struct batch *batch, struct command *command, struct decision *decision,
+                                  enum lumin_status status) {
+  const struct working *working = command_working(batch, command);
+  if (status == LUMIN_NO_MEMORY) {
+    return status;
+  }
+  if (turn_is(batch, command)) {
+    return precedents_take(batch, command, decision, status);
+  }
+  if (status != LUMIN_OK || decision->event_count == 0) {
+    return status;
+  }
+  if (there_is_room(batch, command, decision)) {
+    return claims_move(batch, &working->now, &decision->user, &decision->refusal);
+  }
+  return claims_disprove(batch, &working->now, &decision->user, &decision->refusal);
+}
