@@ -61,17 +61,24 @@ static void subject_decode(const struct pipeline *pipeline, struct command *comm
   }
 }
 
-static enum lumin_status command_id_decode(struct command *command) {
-  const struct inbound *in = command->inbound;
+enum lumin_status inbound_command_id(const struct inbound *in, struct uuid *ret_command_id) {
   if (in->headers.command_id.len > 0) {
-    if (uuid_parse_any_case(in->headers.command_id, &command->command_id) == LUMIN_OK) {
+    if (uuid_parse_any_case(in->headers.command_id, ret_command_id) == LUMIN_OK) {
       return LUMIN_OK;
     }
-    command_fault(command, false, "Lumin-Command-Id", "a UUID", "the command id is not a UUID");
   } else if (in->headers.msg_id.len > 0) {
-    return command_id_of_msg_id(in->headers.msg_id, &command->command_id);
+    return command_id_of_msg_id(in->headers.msg_id, ret_command_id);
   }
-  return command_id_of_place(in->seq, in->ts_ns, in->subject, in->payload, &command->command_id);
+  return command_id_of_place(in->seq, in->ts_ns, in->subject, in->payload, ret_command_id);
+}
+
+static enum lumin_status command_id_decode(struct command *command) {
+  struct span named = command->inbound->headers.command_id;
+  struct uuid ignored;
+  if (named.len > 0 && uuid_parse_any_case(named, &ignored) != LUMIN_OK) {
+    command_fault(command, false, "Lumin-Command-Id", "a UUID", "the command id is not a UUID");
+  }
+  return inbound_command_id(command->inbound, &command->command_id);
 }
 
 static bool text_is_printable(struct span text, size_t limit) {

@@ -4,6 +4,7 @@
 // else comes to "<inbox>.<letter>...", and the letter says what it answers.
 #include <stdlib.h>
 
+#include "inbound.h"
 #include "lane_internal.h"
 #include "lane_parse.h"
 #include "lumin/base/clock.h"
@@ -66,32 +67,11 @@ void queue_drop_partition(struct lane *lane, uint16_t number) {
 
 bool queue_push(struct lane *lane, uint16_t number, const struct cursor_input *input) {
   natsMsg *message = lane->arriving;
-  bool readable = link_headers_are_readable(message);
   if (lane->queue_count == lane->queue_room && !queue_grow(lane)) {
     return false;
   }
   struct taken *taken = queue_at(lane, lane->queue_count++);
-  *taken = (struct taken){0};
-  taken->inbound = (struct inbound){
-      .partition = number,
-      .seq = input->seq,
-      .ts_ns = input->ts_ns,
-      .subject = span_from_text(natsMsg_GetSubject(message)),
-      .payload = span_of(natsMsg_GetData(message), (size_t)natsMsg_GetDataLength(message)),
-      .handle = message,
-      .headers = {.command_id = link_header_get(message, "Lumin-Command-Id"),
-                  .msg_id = link_header_get(message, "Nats-Msg-Id"),
-                  .expected_version = link_header_get(message, "Lumin-Expected-Version"),
-                  .actor = link_header_get(message, "Lumin-Actor"),
-                  .reply_to = link_header_get(message, "Lumin-Reply-To"),
-                  .content_type = link_header_get(message, "Content-Type"),
-                  .accept = link_header_get(message, "Accept"),
-                  .traceparent = link_header_get(message, "traceparent"),
-                  .tracestate = link_header_get(message, "tracestate")},
-  };
-  if (!readable) {
-    taken->inbound.headers = (struct metadata){.unreadable = true};
-  }
+  *taken = (struct taken){.inbound = inbound_read(message, (struct inbound_place){number, input->seq, input->ts_ns})};
   taken->bytes = lane->arriving_bytes + 1024; // and nats.c's own cost, roughly
   lane->queue_bytes += taken->bytes;
   lane->arriving = NULL; // it is the queue's now

@@ -7,6 +7,7 @@
 // reader comes to it: the message there must carry the position's timestamp. Until then what comes for the partition is
 // committed already and is passed over; from then on it is taken. Where the message is another one, or not there, the
 // stream is not the one that the position speaks of, and all of it is read again; guarantee 2 makes that harmless.
+#include "inbound.h"
 #include "lane_internal.h"
 #include "lumin/base/clock.h"
 
@@ -133,19 +134,15 @@ static bool positions_verify(struct lane *lane, const struct cursor_input *input
   return true;
 }
 
-// "<prefix>.command.<partition>....": the partition's number where it is open here and the message is to be taken. What
-// names no partition would be nobody's, and skipped in silence: the owner of partition 0 takes it, and it becomes dead.
+// The message's partition where it is open here and the message is to be taken.
 static bool message_is_wanted(const struct lane *lane, const struct cursor_input *input, uint16_t *ret_number) {
-  struct span prefix = worker_prefix(lane->worker);
-  struct span rest = span_skip(span_from_text(natsMsg_GetSubject(lane->arriving)), prefix.len + sizeof ".command." - 1);
-  uint64_t number = 0;
-  bool named = span_to_u64(span_cut(&rest, '.'), &number) && number < lane->partition_count;
-  number = named ? number : 0;
-  if (!is_open(lane, (uint16_t)number)) {
+  struct span subject = span_from_text(natsMsg_GetSubject(lane->arriving));
+  uint16_t number = inbound_partition(subject, worker_prefix(lane->worker), lane->partition_count);
+  if (!is_open(lane, number)) {
     return false;
   }
   const struct partition *partition = &lane->partitions[number];
-  *ret_number = (uint16_t)number;
+  *ret_number = number;
   return partition->from_start || (partition->verified && input->seq > lane->truths[number].input_seq);
 }
 

@@ -34,7 +34,8 @@ static const struct statement_check checks[] = {
     {"3 positions", "partitions", "SELECT count(*) FROM lumin.partitions",
      "SELECT format('partition %s: position %s follows %s', partition, position, previous) FROM (SELECT partition, "
      "position, lag(position, 1, 0::int8) OVER (PARTITION BY partition ORDER BY position) AS previous "
-     "FROM lumin.events) e WHERE position <> previous + 1 UNION ALL "
+     "FROM lumin.events) e WHERE position <> previous + 1 AND NOT EXISTS (SELECT FROM lumin.void_positions v WHERE "
+     "v.partition = e.partition AND v.first_position = previous + 1 AND v.last_position = position - 1) UNION ALL "
      "SELECT format('partition %s: its events end at position %s, event_position is %s', p.partition, "
      "coalesce(e.last, 0), p.event_position) FROM lumin.partitions p LEFT JOIN LATERAL (SELECT max(position) AS last "
      "FROM lumin.events e WHERE e.partition = p.partition) e ON true "
@@ -54,11 +55,26 @@ static const struct statement_check checks[] = {
      "SELECT format('command %s: applied to user %s at version %s, which is no event of it', o.command_id, o.user_id, "
      "o.version) FROM lumin.outcomes o LEFT JOIN lumin.events e ON e.user_id = o.user_id AND e.version = o.version "
      "AND e.command_id = o.command_id WHERE o.status = 1 AND e.user_id IS NULL"},
+    // Who looked at whom, from the bodies of the events: the viewer's id is their first field.
+    {"6 views", "viewers", "SELECT count(*) FROM lumin.profile_views",
+     "WITH seen AS (SELECT e.user_id, convert_from(substring(e.body FROM 3 FOR 36), 'UTF8')::uuid AS viewer_id, "
+     "count(*) AS views, max(e.time_ns) AS last FROM lumin.events e JOIN lumin.users u ON u.user_id = e.user_id AND "
+     "u.status <> 5 WHERE e.type = 16 AND substring(e.body FOR 2) = '\\x0a24' GROUP BY 1, 2) "
+     "SELECT format('user %s, viewer %s: %s views by the events, %s by the row%s', coalesce(s.user_id, v.user_id), "
+     "coalesce(s.viewer_id, v.viewer_id), coalesce(s.views, 0), coalesce(v.view_count, 0), "
+     "CASE WHEN s.views = v.view_count THEN ', the last at another time' ELSE '' END) FROM seen s "
+     "FULL JOIN lumin.profile_views v ON v.user_id = s.user_id AND v.viewer_id = s.viewer_id "
+     "WHERE s.views IS DISTINCT FROM v.view_count OR s.last IS DISTINCT FROM v.last_viewed_ns"},
     {"7 identifiers", "identifiers", "SELECT count(*) FROM lumin.identifiers", verify_identifiers_sql},
     {"9 lost ranges", "ranges", "SELECT count(*) FROM lumin.lost_ranges",
      "SELECT format('partition %s: commands %s to %s of the stream expired unread, found at %s', partition, first_seq, "
      "last_seq, to_char(found_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')) FROM lumin.lost_ranges "
      "WHERE acknowledged_at IS NULL"},
+    {"9 dead", "dead commands", "SELECT count(*) FROM lumin.dead_commands",
+     "SELECT format('command %s: its outcome is DEAD, and it is not among the dead commands', command_id) "
+     "FROM lumin.outcomes o WHERE status = 4 AND NOT EXISTS (SELECT FROM lumin.dead_commands d WHERE "
+     "d.command_id = o.command_id) UNION ALL SELECT format('partition %s: dead_relayed %s is above dead_position %s', "
+     "partition, dead_relayed, dead_position) FROM lumin.partitions WHERE dead_relayed > dead_position"},
 };
 
 static enum program_exit verify_schema(struct program *program);
@@ -81,6 +97,9 @@ enum program_exit verify_run(const struct config *config) {
   }
   if (end == PROGRAM_OK) {
     status = verify_tables(&program, &fine);
+    if (status == LUMIN_OK) {
+      status = verify_commands(&program, &fine);
+    }
     if (status == LUMIN_OK) {
       status = verify_stream(&program, &fine);
     }

@@ -3,13 +3,15 @@
 //   verify.c         the checks in their order, and those that one statement can make
 //   verify_fold.c    the users row equals the fold of its events
 //   verify_stream.c  the event stream beside the events table
-//   verify_reader.c  the event stream's messages, one after the other
+//   verify_commands.c  the command stream beside the outcomes
 //   verify_ranges.c  sets of positions, as ranges
 //   verify_report.c  verdicts, and rows page by page
 #pragma once
 
-#include "lumin/domain/event.h"
 #include "lumin/worker/verify.h"
+#include "sql_array.h"
+#include "stream_event.h"
+#include "stream_reader.h"
 
 // ---- verdicts
 
@@ -57,6 +59,7 @@ LUMIN_MUST_USE enum lumin_status verdict_query(struct verdict *verdict, struct d
 // ---- checks; each prints its verdicts. *ret_fine is false where there was a difference
 
 LUMIN_MUST_USE enum lumin_status verify_folds(struct program *program, bool *ret_fine);
+LUMIN_MUST_USE enum lumin_status verify_commands(struct program *program, bool *ret_fine);
 LUMIN_MUST_USE enum lumin_status verify_stream(struct program *program, bool *ret_fine);
 
 // A text for each identifier that is claimed and not held, or held and not claimed.
@@ -79,23 +82,3 @@ struct ranges {
 LUMIN_MUST_USE enum lumin_status ranges_add(struct ranges *ranges, uint64_t position);
 bool ranges_have(const struct ranges *ranges, uint64_t position);
 void ranges_free(struct ranges *ranges);
-
-// ---- the event stream
-
-struct stream_event {
-  uint64_t seq;
-  bool readable; // all that follows was there and made sense
-  struct uuid user_id;
-  uint64_t version;
-  uint32_t partition;
-  uint64_t position;
-  int type;
-};
-
-struct reader;
-
-// Reads from the first message to that at `last_seq`.
-struct reader *reader_create(struct program *program, uint64_t first_seq, uint64_t last_seq); // NULL: no memory
-void reader_destroy(struct reader *reader);                                                   // NULL is fine
-// NOT_FOUND: the end. UNAVAILABLE, CONNECTION_LOST: it cannot be read.
-LUMIN_MUST_USE enum lumin_status reader_next(struct reader *reader, struct stream_event *ret_event);

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: MIT
 // Guarantee 8: the event stream beside the events table, message by message in bounded memory.
 //
-// - A message must be an event of the table: (partition, position) carries its user, version and type. Asked in
-// batches,
-//   after the message was read, so that its commit is visible.
+// - A message must be an event of the table: (partition, position) carries its user, version and type, and all else
+// that
+//   it says, its body included, is what the table says. Asked in batches, after the message was read, so that its
+//   commit is visible.
 // - None comes twice: a set of positions for each partition, kept as ranges. As each is one event's, no id comes twice.
 // - A user's come in the order of versions: versions ascend with positions (check "4 order"), so only a message below
-// its
-//   partition's highest position can be late, and the table tells which later versions of its user it must not follow.
+//   its partition's highest position can be late, and the table tells which later versions of its user it must not
+//   follow.
 // - What was relayed when the reading began is there: what the ranges leave out, unless the stream's limits took it.
 #include <inttypes.h>
+#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -18,6 +20,7 @@
 
 #define BATCH 256
 #define BATCH_MEMORY ((size_t)4 << 20)
+#define DIGEST_LEN 32                    // SHA-256
 #define CLOCK_SLACK (10 * NS_PER_SECOND) // between the stream's clock and the commands'
 
 struct seen {
@@ -27,13 +30,26 @@ struct seen {
   bool scattered;   // more ranges than memory allows
 };
 
+// A message of the batch; what it says at length, as digests.
+struct said {
+  uint64_t seq;
+  struct uuid user_id;
+  uint64_t version;
+  uint32_t partition;
+  uint64_t position;
+  enum event_type type;
+  int64_t time_ns;
+  struct uuid command_id;
+  unsigned char actor[DIGEST_LEN], trace[DIGEST_LEN], body[DIGEST_LEN];
+};
+
 struct comparison {
   struct program *program;
   struct database *database;
   struct arena *arena; // of a batch
   uint32_t partitions;
   struct seen *seen; // by partition
-  struct stream_event batch[BATCH];
+  struct said batch[BATCH];
   bool known[BATCH]; // the table has it
   size_t count;
   struct verdict stream, order, complete;
@@ -71,7 +87,6 @@ enum lumin_status verify_stream(struct program *program, bool *ret_fine) {
 }
 
 static enum lumin_status relayed_load(struct comparison *comparison);
-static enum lumin_status stream_ask(struct comparison *comparison, struct js_stream_info *ret_info);
 static enum lumin_status messages_compare(struct comparison *comparison, const struct js_stream_info *info);
 static enum lumin_status missing_find(struct comparison *comparison, const struct js_stream_info *info);
 
@@ -81,13 +96,13 @@ static enum lumin_status comparison_make(struct comparison *comparison) {
   struct js_stream_info begun = {0}, ended = {0};
   enum lumin_status status = relayed_load(comparison);
   if (status == LUMIN_OK) {
-    status = stream_ask(comparison, &begun);
+    status = stream_ask(comparison->program, STREAM_EVENTS, &begun);
   }
   if (status == LUMIN_OK && begun.messages > 0) {
     status = messages_compare(comparison, &begun);
   }
   if (status == LUMIN_OK) {
-    status = stream_ask(comparison, &ended);
+    status = stream_ask(comparison->program, STREAM_EVENTS, &ended);
   }
   return status == LUMIN_OK ? missing_find(comparison, &ended) : status;
 }
@@ -115,138 +130,141 @@ static enum lumin_status relayed_load(struct comparison *comparison) {
   return LUMIN_OK;
 }
 
-static enum lumin_status stream_ask(struct comparison *comparison, struct js_stream_info *ret_info) {
-  struct program *program = comparison->program;
-  struct client_answer answer;
-  struct js_error error = {0};
-  struct client_question question = {.subject = js_stream_info_subject(program->arena, STREAM_EVENTS),
-                                     .payload = SPAN_LITERAL(""),
-                                     .timeout_ns = 5 * NS_PER_SECOND};
-  enum lumin_status status = client_ask(program->client, &question, program->arena, &answer);
-  if (status == LUMIN_OK) {
-    status = js_stream_info_parse(answer.payload, program->arena, ret_info, &error);
-  }
-  if (status == LUMIN_OK && error.code == 0) {
-    return LUMIN_OK;
-  }
-  program_complain(
-      program, "stream %s: %.*s", STREAM_EVENTS,
-      SPAN_ARGS(status == LUMIN_OK ? error.description : span_from_text(client_complaint(program->client, status))));
-  return LUMIN_UNAVAILABLE;
-}
-
 // ---- the messages
 
 static enum lumin_status batch_compare(struct comparison *comparison);
 
+// SHA-256 of texts, one behind the other with a zero between them.
+static bool digest_make(struct span first, const struct span *second, unsigned char ret_digest[DIGEST_LEN]) {
+  EVP_MD_CTX *context = EVP_MD_CTX_new();
+  bool fine = context != NULL && EVP_DigestInit_ex2(context, EVP_sha256(), NULL) == 1 &&
+              EVP_DigestUpdate(context, first.data, first.len) == 1 &&
+              (second == NULL ||
+               (EVP_DigestUpdate(context, "", 1) == 1 && EVP_DigestUpdate(context, second->data, second->len) == 1)) &&
+              EVP_DigestFinal_ex(context, ret_digest, NULL) == 1;
+  EVP_MD_CTX_free(context);
+  return fine;
+}
+
+static bool said_add(struct comparison *comparison, const struct stream_event *event) {
+  struct said *said = &comparison->batch[comparison->count++];
+  *said = (struct said){.seq = event->seq,
+                        .user_id = event->user_id,
+                        .version = event->version,
+                        .partition = event->partition,
+                        .position = event->position,
+                        .type = event->type,
+                        .time_ns = event->time_ns,
+                        .command_id = event->command_id};
+  return digest_make(event->actor, NULL, said->actor) &&
+         digest_make(event->traceparent, &event->tracestate, said->trace) && digest_make(event->body, NULL, said->body);
+}
+
+static enum lumin_status message_take(struct comparison *comparison, const struct stream_message *message) {
+  struct span prefix = span_from_text(comparison->program->config->service_prefix);
+  struct stream_event event = stream_event_read(message->message, message->seq, prefix);
+  comparison->stream.looked_at++;
+  comparison->order.looked_at++;
+  if (!event.readable || event.partition >= comparison->partitions) {
+    verdict_differ(&comparison->stream, "message %" PRIu64 ": its headers name no event", event.seq);
+    return LUMIN_OK;
+  }
+  if (!said_add(comparison, &event)) {
+    return LUMIN_NO_MEMORY;
+  }
+  return comparison->count == BATCH ? batch_compare(comparison) : LUMIN_OK;
+}
+
 static enum lumin_status messages_compare(struct comparison *comparison, const struct js_stream_info *info) {
-  struct stream_event event;
-  struct reader *reader = reader_create(comparison->program, info->first_seq, info->last_seq);
+  struct stream_message message;
+  struct stream_reading reading = {.stream = STREAM_EVENTS, .first_seq = info->first_seq, .last_seq = info->last_seq};
+  struct stream_reader *reader = stream_reader_create(comparison->program, &reading);
   enum lumin_status status = reader != NULL ? LUMIN_OK : LUMIN_NO_MEMORY;
-  while (status == LUMIN_OK && (status = reader_next(reader, &event)) == LUMIN_OK) {
-    comparison->stream.looked_at++;
-    comparison->order.looked_at++;
-    if (!event.readable || event.partition >= comparison->partitions) {
-      verdict_differ(&comparison->stream, "message %" PRIu64 ": its headers name no event", event.seq);
-      continue;
-    }
-    comparison->batch[comparison->count++] = event;
-    if (comparison->count == BATCH) {
-      status = batch_compare(comparison);
-    }
+  while (status == LUMIN_OK && (status = stream_reader_next(reader, &message)) == LUMIN_OK) {
+    status = message_take(comparison, &message);
+    natsMsg_Destroy(message.message);
   }
   if (status == LUMIN_NOT_FOUND) {
     status = batch_compare(comparison);
   } else if (status == LUMIN_UNAVAILABLE || status == LUMIN_DEADLINE_EXCEEDED || status == LUMIN_CONNECTION_LOST) {
-    program_complain(comparison->program, "stream %s cannot be read: %s", STREAM_EVENTS,
-                     client_complaint(comparison->program->client, status));
-    status = LUMIN_UNAVAILABLE;
+    status = stream_unreadable(comparison->program, STREAM_EVENTS, status);
   }
-  reader_destroy(reader);
+  stream_reader_destroy(reader);
   return status;
 }
 
-// An array in PostgreSQL's text form.
-struct array {
-  char *text;
-  size_t len, room;
-};
+#define ARRAYS_MAX 10
 
-static bool array_begin(struct array *array, struct arena *arena) {
-  *array = (struct array){.room = BATCH * (UUID_TEXT_LEN + 1) + 3};
-  array->text = arena_alloc(arena, array->room);
-  if (array->text != NULL) {
-    array->text[array->len++] = '{';
-  }
-  return array->text != NULL;
-}
-
-static void array_add(struct array *array, const char *value) {
-  int len = snprintf(array->text + array->len, array->room - array->len, "%s%s", array->len > 1 ? "," : "", value);
-  array->len += (size_t)len;
-}
-
-static void array_add_number(struct array *array, uint64_t number) {
-  char text[24];
-  (void)snprintf(text, sizeof text, "%" PRIu64, number);
-  array_add(array, text);
-}
-
-static void array_add_uuid(struct array *array, const struct uuid *uuid) {
-  char text[UUID_TEXT_LEN + 1];
-  uuid_format(uuid, text);
-  array_add(array, text);
-}
-
-#define ARRAYS_MAX 5
-
-static enum lumin_status arrays_ask(struct comparison *comparison, const char *sql, struct array *arrays, int count,
+static enum lumin_status arrays_ask(struct comparison *comparison, const char *sql, struct sql_array *arrays, int count,
                                     PGresult **ret_rows) {
   const char *values[ARRAYS_MAX];
   for (int i = 0; i < count; i++) {
-    arrays[i].text[arrays[i].len] = '}'; // zeros behind it
-    values[i] = arrays[i].text;
+    values[i] = sql_array_text(&arrays[i]);
   }
   struct database_query query = {.sql = sql, .values = values, .count = count};
   enum lumin_status status = database_ask(comparison->database, &query, ret_rows);
   return status == LUMIN_OK ? status : database_failed(comparison, status);
 }
 
-// Which messages the table does not know.
+static void said_put(const struct said *said, struct sql_array arrays[ARRAYS_MAX]) {
+  sql_array_number(&arrays[0], said->partition);
+  sql_array_number(&arrays[1], (int64_t)said->position);
+  sql_array_uuid(&arrays[2], &said->user_id);
+  sql_array_number(&arrays[3], (int64_t)said->version);
+  sql_array_number(&arrays[4], (int64_t)said->type);
+  sql_array_number(&arrays[5], said->time_ns);
+  sql_array_uuid(&arrays[6], &said->command_id);
+  sql_array_bytea(&arrays[7], span_of(said->actor, DIGEST_LEN));
+  sql_array_bytea(&arrays[8], span_of(said->trace, DIGEST_LEN));
+  sql_array_bytea(&arrays[9], span_of(said->body, DIGEST_LEN));
+}
+
+// A row for each message that is not what the table says; `what` is empty where the table has no such event at all.
+static const char difference_sql[] =
+    "SELECT i, what FROM (SELECT b.i, CASE WHEN e.position IS NULL THEN '' WHEN e.time_ns <> b.time THEN 'time' "
+    "WHEN e.command_id <> b.command THEN 'command id' "
+    "WHEN sha256(convert_to(coalesce(e.actor, ''), 'UTF8')) <> b.actor THEN 'actor' "
+    "WHEN sha256(convert_to(coalesce(e.traceparent, ''), 'UTF8') || '\\x00' || "
+    "convert_to(coalesce(e.tracestate, ''), 'UTF8')) <> b.trace THEN 'trace context' "
+    "WHEN sha256(e.body) <> b.body THEN 'body' END AS what "
+    "FROM unnest($1::int4[], $2::int8[], $3::uuid[], $4::int8[], $5::int2[], $6::int8[], $7::uuid[], $8::bytea[], "
+    "$9::bytea[], $10::bytea[]) WITH ORDINALITY AS b(partition, position, user_id, version, type, time, command, "
+    "actor, trace, body, i) LEFT JOIN lumin.events e ON e.partition = b.partition AND e.position = b.position "
+    "AND e.user_id = b.user_id AND e.version = b.version AND e.type = b.type) d WHERE what IS NOT NULL ORDER BY i";
+
+static void difference_note(struct comparison *comparison, size_t index, const char *what) {
+  const struct said *said = &comparison->batch[index];
+  char user[UUID_TEXT_LEN + 1];
+  uuid_format(&said->user_id, user);
+  if (what[0] != '\0') {
+    verdict_differ(&comparison->stream,
+                   "message %" PRIu64 ": user %s, version %" PRIu64 ": its %s is not that of the table", said->seq,
+                   user, said->version, what);
+    return;
+  }
+  comparison->known[index] = false;
+  verdict_differ(&comparison->stream,
+                 "message %" PRIu64 ": user %s, version %" PRIu64 ", partition %" PRIu32 ", position %" PRIu64
+                 ": the table has no such event",
+                 said->seq, user, said->version, said->partition, said->position);
+}
+
+// Which messages the table does not know, or knows otherwise.
 static enum lumin_status known_find(struct comparison *comparison) {
-  struct array arrays[ARRAYS_MAX];
+  struct sql_array arrays[ARRAYS_MAX];
   PGresult *rows = NULL;
   for (int i = 0; i < ARRAYS_MAX; i++) {
-    if (!array_begin(&arrays[i], comparison->arena)) {
+    if (!sql_array_begin(&arrays[i], comparison->arena, BATCH, 2 * DIGEST_LEN + 6)) {
       return LUMIN_NO_MEMORY;
     }
   }
   for (size_t i = 0; i < comparison->count; i++) {
-    const struct stream_event *event = &comparison->batch[i];
-    array_add_number(&arrays[0], event->partition);
-    array_add_number(&arrays[1], event->position);
-    array_add_uuid(&arrays[2], &event->user_id);
-    array_add_number(&arrays[3], event->version);
-    array_add_number(&arrays[4], (uint64_t)event->type);
+    said_put(&comparison->batch[i], arrays);
     comparison->known[i] = true;
   }
-  enum lumin_status status = arrays_ask(
-      comparison,
-      "SELECT b.i FROM unnest($1::int4[], $2::int8[], $3::uuid[], $4::int8[], $5::int2[]) WITH ORDINALITY "
-      "AS b(partition, position, user_id, version, type, i) LEFT JOIN lumin.events e ON e.partition = b.partition AND "
-      "e.position = b.position AND e.user_id = b.user_id AND e.version = b.version AND e.type = b.type "
-      "WHERE e.position IS NULL ORDER BY b.i",
-      arrays, ARRAYS_MAX, &rows);
+  enum lumin_status status = arrays_ask(comparison, difference_sql, arrays, ARRAYS_MAX, &rows);
   for (int i = 0; status == LUMIN_OK && i < PQntuples(rows); i++) {
-    size_t index = strtoul(PQgetvalue(rows, i, 0), NULL, 10) - 1;
-    const struct stream_event *event = &comparison->batch[index];
-    char user[UUID_TEXT_LEN + 1];
-    uuid_format(&event->user_id, user);
-    comparison->known[index] = false;
-    verdict_differ(&comparison->stream,
-                   "message %" PRIu64 ": user %s, version %" PRIu64 ", partition %" PRIu32 ", position %" PRIu64
-                   ": the table has no such event",
-                   event->seq, user, event->version, event->partition, event->position);
+    difference_note(comparison, strtoul(PQgetvalue(rows, i, 0), NULL, 10) - 1, PQgetvalue(rows, i, 1));
   }
   PQclear(rows);
   return status;
@@ -258,7 +276,7 @@ static enum lumin_status known_find(struct comparison *comparison) {
 static size_t late_find(const struct comparison *comparison, size_t ret_late[BATCH], uint64_t ret_highest[BATCH]) {
   size_t late = 0;
   for (size_t i = 0; i < comparison->count; i++) {
-    const struct stream_event *event = &comparison->batch[i];
+    const struct said *event = &comparison->batch[i];
     struct seen *seen = &comparison->seen[event->partition];
     if (!comparison->known[i]) {
       continue;
@@ -285,7 +303,7 @@ static bool was_before(const struct comparison *comparison, size_t index, uint64
 }
 
 static enum lumin_status late_compare(struct comparison *comparison) {
-  struct array arrays[3];
+  struct sql_array arrays[3];
   size_t late[BATCH];
   uint64_t highest[BATCH];
   PGresult *rows = NULL;
@@ -294,14 +312,14 @@ static enum lumin_status late_compare(struct comparison *comparison) {
     return LUMIN_OK;
   }
   for (int i = 0; i < 3; i++) {
-    if (!array_begin(&arrays[i], comparison->arena)) {
+    if (!sql_array_begin(&arrays[i], comparison->arena, BATCH, UUID_TEXT_LEN)) {
       return LUMIN_NO_MEMORY;
     }
   }
   for (size_t i = 0; i < count; i++) {
-    array_add_uuid(&arrays[0], &comparison->batch[late[i]].user_id);
-    array_add_number(&arrays[1], comparison->batch[late[i]].version);
-    array_add_number(&arrays[2], highest[i]);
+    sql_array_uuid(&arrays[0], &comparison->batch[late[i]].user_id);
+    sql_array_number(&arrays[1], (int64_t)comparison->batch[late[i]].version);
+    sql_array_number(&arrays[2], (int64_t)highest[i]);
   }
   enum lumin_status status =
       arrays_ask(comparison,
@@ -312,7 +330,7 @@ static enum lumin_status late_compare(struct comparison *comparison) {
   size_t said = SIZE_MAX;
   for (int i = 0; status == LUMIN_OK && i < PQntuples(rows); i++) {
     size_t index = late[strtoul(PQgetvalue(rows, i, 0), NULL, 10) - 1];
-    const struct stream_event *event = &comparison->batch[index];
+    const struct said *event = &comparison->batch[index];
     if (index != said && was_before(comparison, index, strtoull(PQgetvalue(rows, i, 1), NULL, 10))) {
       char user[UUID_TEXT_LEN + 1];
       uuid_format(&event->user_id, user);
@@ -329,7 +347,7 @@ static enum lumin_status late_compare(struct comparison *comparison) {
 
 static enum lumin_status positions_add(struct comparison *comparison) {
   for (size_t i = 0; i < comparison->count; i++) {
-    const struct stream_event *event = &comparison->batch[i];
+    const struct said *event = &comparison->batch[i];
     struct seen *seen = &comparison->seen[event->partition];
     if (!comparison->known[i] || seen->scattered) {
       continue;

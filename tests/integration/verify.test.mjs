@@ -64,6 +64,10 @@ async function populate() {
     if (i % 3 !== 0) sent.push(publishCommand(publisher, "change_email", id, { email: `other${i}@example.com` }));
     if (i % 10 === 9) sent.push(publishCommand(publisher, "delete", id));
   });
+  const [seen] = users;
+  sent.push(publishCommand(publisher, "activate", seen));
+  for (let i = 0; i < 3; i++) sent.push(publishCommand(publisher, "record_profile_view", seen, { viewerId: users[1] }));
+  sent.push(publishCommand(publisher, "record_profile_view", seen, { viewerId: users[2] }));
   await Promise.all(sent);
   await rig.sqlUntil(
     "SELECT (SELECT count(*)::int FROM lumin.outcomes o WHERE status <> 3) AS done, (SELECT sum(event_position - relayed_position)::int FROM lumin.partitions) AS left",
@@ -98,15 +102,17 @@ test("what follows is done to a system at rest", async () => {
   assert.equal(await worker.stop(), 0);
 });
 
+const keptTables = ["events", "users", "identifiers", "outcomes", "partitions", "profile_views"];
+
 /** A change of the tables, seen by verify, and undone. */
 async function damage(change, expected) {
   await rig.sql("CREATE SCHEMA kept");
-  for (const table of ["events", "users", "identifiers", "outcomes", "partitions"]) {
+  for (const table of keptTables) {
     await rig.sql(`CREATE TABLE kept.${table} AS TABLE lumin.${table}`);
   }
   await rig.sql(change);
   const checks = await fails(expected);
-  for (const table of ["events", "users", "identifiers", "outcomes", "partitions"]) {
+  for (const table of keptTables) {
     await rig.sql(`TRUNCATE lumin.${table}`);
     await rig.sql(`INSERT INTO lumin.${table} TABLE kept.${table}`);
   }
@@ -154,6 +160,37 @@ test("a user without row, a row without events, and events that cannot be read",
   );
   await damage(`UPDATE lumin.events SET body = '\\xff' WHERE user_id = ${one} AND version = 1`, {
     "6 users": /the event of version 1 cannot be read$/,
+    "8 stream": /version 1: its body is not that of the table$/,
+  });
+});
+
+test("events that say something else than what was published", async () => {
+  const said = { time: "time_ns = time_ns - 1", actor: "actor = 'eve'", "trace context": "tracestate = 'a=b'" };
+  for (const [what, change] of Object.entries(said)) {
+    const where = `WHERE user_id = ${one} AND version = 2`;
+    await damage(`UPDATE lumin.events SET ${change} ${where}`, {
+      "8 stream": new RegExp(`^message \\d+: user [0-9a-f-]{36}, version 2: its ${what} is not that of the table$`),
+    });
+  }
+});
+
+test("who looked at whom: a row too many, one too few, another count", async () => {
+  const [row] = await rig.sql("SELECT user_id, viewer_id FROM lumin.profile_views ORDER BY view_count DESC LIMIT 1");
+  const whose = `WHERE user_id = '${row.user_id}' AND viewer_id = '${row.viewer_id}'`;
+  const named = `^user ${row.user_id}, viewer ${row.viewer_id}: `;
+  const expected = { "6 views": new RegExp(`${named}3 views by the events, 4 by the row$`) };
+  await damage(`UPDATE lumin.profile_views SET view_count = 4 ${whose}`, expected);
+  expected["6 views"] = new RegExp(`${named}3 views by the events, 0 by the row$`);
+  await damage(`DELETE FROM lumin.profile_views ${whose}`, expected);
+  expected["6 views"] = new RegExp(`${named}.*, the last at another time$`);
+  await damage(`UPDATE lumin.profile_views SET last_viewed_ns = 1 ${whose}`, expected);
+  const stranger = `INSERT INTO lumin.profile_views VALUES ('${users[4]}', '${users[4]}', 1, 1)`;
+  await damage(stranger, { "6 views": /: 0 views by the events, 1 by the row$/ });
+});
+
+test("dead commands: one that has no row", async () => {
+  await damage(`UPDATE lumin.outcomes SET status = 4 WHERE status = 3 AND version > 0`, {
+    "9 dead": /^command [0-9a-f-]{36}: its outcome is DEAD, and it is not among the dead commands$/,
   });
 });
 
@@ -191,7 +228,10 @@ test("identifiers: unclaimed, claimed by another, claimed by a deleted user", as
 
 test("outcomes: gone, refused, of another user, of an event that is not there", async () => {
   const command = `(SELECT command_id FROM lumin.events WHERE user_id = ${one} AND version = 2)`;
-  await damage(`DELETE FROM lumin.outcomes WHERE command_id = ${command}`, { "2 outcomes": /has no outcome$/ });
+  await damage(`DELETE FROM lumin.outcomes WHERE command_id = ${command}`, {
+    "2 outcomes": /has no outcome$/,
+    "9 commands": /^partition \d+, message \d+: command [0-9a-f-]{36} has no outcome$/,
+  });
   await damage(`UPDATE lumin.outcomes SET status = 3 WHERE command_id = ${command}`, {
     "2 outcomes": /has an outcome of status 3,/,
   });

@@ -75,5 +75,8 @@ const struct new_event *batch_events(const struct batch *batch, size_t *ret_coun
 const struct partition_mark *batch_marks(const struct batch *batch, size_t *ret_count);
 size_t batch_dead_count(const struct batch *batch);
 
+// The id of a message's command: the one its headers name, or one that follows from its place and content.
+LUMIN_MUST_USE enum lumin_status inbound_command_id(const struct inbound *inbound, struct uuid *ret_command_id);
+
 // The partition of a user: FNV-1a 32 of the id's text modulo N, as nats-server's partition() computes it.
 uint32_t partition_of(struct span user_token, uint32_t partitions);

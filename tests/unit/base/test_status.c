@@ -39,7 +39,7 @@ Test(status, inner_statuses_have_names_and_look_like_500_outside) {
 }
 
 Test(status, a_number_that_is_none_is_unknown) {
-  static const int none[] = {-1, 15, 99, 111, 1 << 30};
+  static const int none[] = {-1, 15, 99, 112, 1 << 30};
   for (size_t i = 0; i < sizeof none / sizeof none[0]; i++) {
     cr_assert_str_eq(status_name((enum lumin_status)none[i]), "UNKNOWN", "%d", none[i]);
     cr_assert_eq(status_service_code((enum lumin_status)none[i]), 500, "%d", none[i]);

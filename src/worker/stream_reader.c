@@ -1,25 +1,28 @@
 // SPDX-License-Identifier: MIT
-// The event stream's messages, headers only, by an ephemeral pull consumer of its own. Whatever disturbs the reading (a
-// gap, silence, a consumer that is gone) ends in a new consumer behind the last message taken.
+// Reading a stream from one message to another.
+#include "stream_reader.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "lumin/base/clock.h"
-#include "verify_internal.h"
 
-#define PULL_BATCH 256
+#define PULL_HEADERS 256 // messages of one pull
+#define PULL_BODIES 64   // a command may have 256 KiB
 #define PULL_EXPIRES (5 * NS_PER_SECOND)
 #define PULL_HEARTBEAT NS_PER_SECOND
 #define SILENCE (3 * NS_PER_SECOND) // without a heartbeat: the consumer is gone
 #define INACTIVE (60 * NS_PER_SECOND)
 #define ATTEMPTS 5 // without a message between them
+#define PATIENCE (5 * NS_PER_SECOND)
+#define MESSAGE_MEMORY ((size_t)8 << 20) // an answer with a message of 1 MiB in base64
 
-struct reader {
-  struct program *program;
+struct stream_reader {
   struct client *client;
+  struct stream_reading reading;
   natsSubscription *inbox; // "<inbox>.pull.*"
-  uint64_t next_seq, last_seq;
+  uint64_t next_seq;
   char token[RANDOM_TOKEN_LEN + 1];
   unsigned generation; // of the consumer
   char consumer[64];   // "": none
@@ -32,49 +35,53 @@ struct reader {
   struct arena *arena; // of requests and answers
 };
 
-struct reader *reader_create(struct program *program, uint64_t first_seq, uint64_t last_seq) {
-  struct reader *reader = calloc(1, sizeof *reader);
+struct stream_reader *stream_reader_create(struct program *program, const struct stream_reading *reading) {
+  struct stream_reader *reader = calloc(1, sizeof *reader);
   struct arena *arena = arena_create((size_t)1 << 20);
   if (reader == NULL || arena == NULL || random_token(reader->token) != LUMIN_OK) {
     free(reader);
     arena_destroy(arena);
     return NULL;
   }
-  reader->program = program;
   reader->client = program->client;
-  reader->next_seq = first_seq;
-  reader->last_seq = last_seq;
+  reader->reading = *reading;
+  reader->next_seq = reading->first_seq > 0 ? reading->first_seq : 1;
   reader->arena = arena;
   struct link *link = client_link(program->client);
-  struct span all = arena_printf(arena, "%.*s.pull.*", SPAN_ARGS(link_inbox(link)));
+  struct span all = arena_printf(arena, "%.*s.pull_%s.*", SPAN_ARGS(link_inbox(link)), reader->token);
   if (all.data == NULL || link_subscribe(link, all.data, NULL, &reader->inbox) != LUMIN_OK) {
-    reader_destroy(reader);
+    stream_reader_destroy(reader);
     return NULL;
   }
   return reader;
 }
 
+static uint32_t pull_batch(const struct stream_reader *reader) {
+  return reader->reading.headers_only ? PULL_HEADERS : PULL_BODIES;
+}
+
 // ---- asking
 
-static enum lumin_status api_ask(struct reader *reader, struct span subject, struct span body,
+static enum lumin_status api_ask(struct stream_reader *reader, struct span subject, struct span body,
                                  struct client_answer *ret_answer) {
-  struct client_question question = {.subject = subject, .payload = body, .timeout_ns = 5 * NS_PER_SECOND};
+  struct client_question question = {.subject = subject, .payload = body, .timeout_ns = PATIENCE};
   if (body.data == NULL) {
     return LUMIN_NO_MEMORY;
   }
   return client_ask(reader->client, &question, reader->arena, ret_answer);
 }
 
-static void consumer_delete(struct reader *reader) {
+static void consumer_delete(struct stream_reader *reader) {
   struct client_answer answer;
   if (reader->consumer[0] != '\0') {
-    struct span subject = js_consumer_delete_subject(reader->arena, STREAM_EVENTS, span_from_text(reader->consumer));
+    struct span subject =
+        js_consumer_delete_subject(reader->arena, reader->reading.stream, span_from_text(reader->consumer));
     (void)!api_ask(reader, subject, SPAN_LITERAL(""), &answer); // it would end by itself in a minute
   }
   reader->consumer[0] = '\0';
 }
 
-void reader_destroy(struct reader *reader) {
+void stream_reader_destroy(struct stream_reader *reader) {
   if (reader == NULL) {
     return;
   }
@@ -86,16 +93,17 @@ void reader_destroy(struct reader *reader) {
   free(reader);
 }
 
-static enum lumin_status consumer_create(struct reader *reader) {
+static enum lumin_status consumer_create(struct stream_reader *reader) {
   struct client_answer answer;
   struct js_consumer_info info = {0};
   struct js_error error = {0};
-  (void)snprintf(reader->consumer, sizeof reader->consumer, "lumin_verify_%s_%u", reader->token, ++reader->generation);
-  struct js_consumer consumer = {.stream = STREAM_EVENTS,
+  (void)snprintf(reader->consumer, sizeof reader->consumer, "lumin_read_%s_%u", reader->token, ++reader->generation);
+  struct js_consumer consumer = {.stream = reader->reading.stream,
                                  .name = span_from_text(reader->consumer),
+                                 .filter = reader->reading.filter,
                                  .start_seq = reader->next_seq,
                                  .inactive_threshold_ns = INACTIVE,
-                                 .headers_only = true};
+                                 .headers_only = reader->reading.headers_only};
   enum lumin_status status = api_ask(reader, js_consumer_create_subject(reader->arena, &consumer),
                                      js_consumer_create_body(reader->arena, &consumer), &answer);
   if (status == LUMIN_OK) {
@@ -110,27 +118,29 @@ static enum lumin_status consumer_create(struct reader *reader) {
   return LUMIN_OK;
 }
 
-static enum lumin_status pull_send(struct reader *reader) {
+static enum lumin_status pull_send(struct stream_reader *reader) {
   struct link *link = client_link(reader->client);
-  struct js_pull pull = {.batch = PULL_BATCH, .expires_ns = PULL_EXPIRES, .heartbeat_ns = PULL_HEARTBEAT};
-  struct span subject = js_pull_subject(reader->arena, STREAM_EVENTS, span_from_text(reader->consumer));
-  struct span reply = arena_printf(reader->arena, "%.*s.pull.%" PRIu64, SPAN_ARGS(link_inbox(link)), ++reader->pulls);
+  struct js_pull pull = {.batch = pull_batch(reader), .expires_ns = PULL_EXPIRES, .heartbeat_ns = PULL_HEARTBEAT};
+  struct span subject = js_pull_subject(reader->arena, reader->reading.stream, span_from_text(reader->consumer));
+  struct span reply =
+      arena_printf(reader->arena, "%.*s.pull_%s.%" PRIu64, SPAN_ARGS(link_inbox(link)), reader->token, ++reader->pulls);
   struct span body = js_pull_body(reader->arena, &pull);
   if (subject.data == NULL || reply.data == NULL || body.data == NULL) {
     return LUMIN_NO_MEMORY;
   }
-  reader->awaited = PULL_BATCH;
+  reader->awaited = pull.batch;
   reader->pulled_empty = false;
   reader->heard_ns = clock_monotonic_ns();
   return link_publish(link, subject, reply, body);
 }
 
 // What was to come may have been removed meanwhile: NOT_FOUND where nothing is left.
-static enum lumin_status rest_ask(struct reader *reader) {
+static enum lumin_status rest_ask(struct stream_reader *reader) {
   struct client_answer answer;
   struct js_consumer_info info = {0};
   struct js_error error = {0};
-  struct span subject = js_consumer_info_subject(reader->arena, STREAM_EVENTS, span_from_text(reader->consumer));
+  struct span subject =
+      js_consumer_info_subject(reader->arena, reader->reading.stream, span_from_text(reader->consumer));
   enum lumin_status status = api_ask(reader, subject, SPAN_LITERAL(""), &answer);
   if (status == LUMIN_OK) {
     status = js_consumer_info_parse(answer.payload, reader->arena, &info, &error);
@@ -144,56 +154,25 @@ static enum lumin_status rest_ask(struct reader *reader) {
 
 // ---- one message
 
-static bool id_parse(struct span id, struct stream_event *event) {
-  struct span user = span_cut(&id, ':');
-  return uuid_parse(user, &event->user_id) == LUMIN_OK && span_to_u64(id, &event->version) && event->version > 0;
-}
-
-static int type_parse(const struct reader *reader, struct span type) {
-  struct span prefix = span_from_text(reader->program->config->service_prefix);
-  if (!span_starts_with(type, prefix) || type.len <= prefix.len || type.data[prefix.len] != '.') {
-    return EVENT_NONE;
-  }
-  struct span name = span_skip(type, prefix.len + 1);
-#define EVENT(symbol, number, text)                                                                                    \
-  if (span_equal(name, SPAN_LITERAL(#text)))                                                                           \
-    return number;
-#include "lumin/domain/events.def"
-#undef EVENT
-  return EVENT_NONE;
-}
-
-static struct stream_event event_read(const struct reader *reader, natsMsg *message, uint64_t seq) {
-  struct stream_event event = {.seq = seq};
-  uint64_t partition = 0, sequence = 0;
-  event.type = type_parse(reader, link_header_get(message, "ce-type"));
-  event.readable = event.type != EVENT_NONE && id_parse(link_header_get(message, "ce-id"), &event) &&
-                   span_to_u64(link_header_get(message, "ce-partition"), &partition) && partition < UINT32_MAX &&
-                   span_to_u64(link_header_get(message, "ce-position"), &event.position) && event.position > 0 &&
-                   event.position < INT64_MAX && event.version < INT64_MAX &&
-                   span_to_u64(link_header_get(message, "ce-sequence"), &sequence) && sequence == event.version;
-  event.partition = (uint32_t)partition;
-  return event;
-}
-
 // Whether this was the pull's end.
-static bool status_take(struct reader *reader, natsMsg *message, int status) {
+static bool status_take(struct stream_reader *reader, natsMsg *message, int status) {
   char subject[192];
   struct span inbox = link_inbox(client_link(reader->client));
-  (void)snprintf(subject, sizeof subject, "%.*s.pull.%" PRIu64, SPAN_ARGS(inbox), reader->pulls);
+  (void)snprintf(subject, sizeof subject, "%.*s.pull_%s.%" PRIu64, SPAN_ARGS(inbox), reader->token, reader->pulls);
   if (strcmp(natsMsg_GetSubject(message), subject) != 0) {
     return false; // an earlier pull's
   }
   reader->heard_ns = clock_monotonic_ns();
   if (status != 100) {
-    reader->pulled_empty = reader->awaited == PULL_BATCH;
+    reader->pulled_empty = reader->awaited == pull_batch(reader);
     reader->awaited = 0;
   }
   return status != 100;
 }
 
-// OK: *ret_event is the next. RETRY: something else came. INTERNAL: the consumer is no longer to be trusted.
-static enum lumin_status message_take(struct reader *reader, natsMsg *message, struct stream_event *ret_event) {
+// OK: it is the next. RETRY: something else came. INTERNAL: the consumer is no longer to be trusted.
+static enum lumin_status message_take(struct stream_reader *reader, natsMsg *message,
+                                      struct stream_message *ret_message) {
   struct js_delivery delivery;
   int status = link_status_get(message);
   if (status != 0) {
@@ -212,18 +191,20 @@ static enum lumin_status message_take(struct reader *reader, natsMsg *message, s
   reader->heard_ns = clock_monotonic_ns();
   reader->awaited -= reader->awaited > 0;
   reader->attempts = 0;
-  *ret_event = event_read(reader, message, delivery.stream_seq);
   if (delivery.pending == 0) {
-    reader->last_seq = delivery.stream_seq; // what was up to there has been deleted since
+    reader->reading.last_seq = delivery.stream_seq; // what was up to there has been deleted since
   }
+  *ret_message = (struct stream_message){message, delivery.stream_seq, delivery.ts_ns};
   return LUMIN_OK;
 }
 
-static enum lumin_status message_await(struct reader *reader, struct stream_event *ret_event) {
+static enum lumin_status message_await(struct stream_reader *reader, struct stream_message *ret_message) {
   natsMsg *message;
   while ((message = link_next(reader->inbox, NULL)) != NULL) {
-    enum lumin_status status = message_take(reader, message, ret_event);
-    natsMsg_Destroy(message);
+    enum lumin_status status = message_take(reader, message, ret_message);
+    if (status != LUMIN_OK) {
+      natsMsg_Destroy(message);
+    }
     if (status != LUMIN_RETRY) {
       return status;
     }
@@ -241,10 +222,10 @@ static enum lumin_status message_await(struct reader *reader, struct stream_even
   return LUMIN_RETRY;
 }
 
-enum lumin_status reader_next(struct reader *reader, struct stream_event *ret_event) {
+enum lumin_status stream_reader_next(struct stream_reader *reader, struct stream_message *ret_message) {
   enum lumin_status status = LUMIN_RETRY;
   while (status == LUMIN_RETRY || status == LUMIN_INTERNAL) {
-    if (reader->next_seq > reader->last_seq) {
+    if (reader->next_seq > reader->reading.last_seq) {
       return LUMIN_NOT_FOUND;
     }
     arena_reset(reader->arena);
@@ -259,10 +240,63 @@ enum lumin_status reader_next(struct reader *reader, struct stream_event *ret_ev
     } else if (reader->awaited == 0) {
       status = pull_send(reader);
     } else {
-      status = message_await(reader, ret_event);
+      status = message_await(reader, ret_message);
       continue;
     }
     status = status == LUMIN_OK ? LUMIN_RETRY : status;
   }
   return status;
+}
+
+// ---- questions about a stream
+
+static enum lumin_status program_ask(struct program *program, struct arena *arena, struct span subject,
+                                     struct span body, struct client_answer *ret_answer) {
+  struct client_question question = {.subject = subject, .payload = body, .timeout_ns = PATIENCE};
+  return body.data != NULL ? client_ask(program->client, &question, arena, ret_answer) : LUMIN_NO_MEMORY;
+}
+
+enum lumin_status stream_ask(struct program *program, const char *stream, struct js_stream_info *ret_info) {
+  struct client_answer answer;
+  struct js_error error = {0};
+  enum lumin_status status =
+      program_ask(program, program->arena, js_stream_info_subject(program->arena, stream), SPAN_LITERAL(""), &answer);
+  if (status == LUMIN_OK) {
+    status = js_stream_info_parse(answer.payload, program->arena, ret_info, &error);
+  }
+  if (status == LUMIN_OK && error.code == 0) {
+    return LUMIN_OK;
+  }
+  program_complain(
+      program, "stream %s: %.*s", stream,
+      SPAN_ARGS(status == LUMIN_OK ? error.description : span_from_text(client_complaint(program->client, status))));
+  return LUMIN_UNAVAILABLE;
+}
+
+enum lumin_status stream_ask_time(struct program *program, const char *stream, uint64_t seq, int64_t *ret_ts_ns) {
+  struct client_answer answer;
+  struct js_error error = {0};
+  struct js_message message;
+  ARENA_SCOPED struct arena *arena = arena_create(MESSAGE_MEMORY);
+  if (arena == NULL) {
+    return LUMIN_NO_MEMORY;
+  }
+  enum lumin_status status =
+      program_ask(program, arena, js_message_get_subject(arena, stream), js_message_get_by_seq(arena, seq), &answer);
+  if (status == LUMIN_OK) {
+    status = js_message_parse(answer.payload, arena, &message, &error);
+  }
+  if (status == LUMIN_OK && error.code == 404 && error.err_code != JS_ERR_STREAM_NOT_FOUND) {
+    return LUMIN_NOT_FOUND;
+  }
+  if (status != LUMIN_OK || error.code != 0) {
+    return stream_unreadable(program, stream, status);
+  }
+  *ret_ts_ns = message.ts_ns;
+  return LUMIN_OK;
+}
+
+enum lumin_status stream_unreadable(struct program *program, const char *stream, enum lumin_status status) {
+  program_complain(program, "stream %s cannot be read: %s", stream, client_complaint(program->client, status));
+  return LUMIN_UNAVAILABLE;
 }

@@ -1,0 +1,54 @@
+-- SPDX-License-Identifier: MIT
+-- What a repair leaves behind, and the alarms of partitions.
+
+-- Positions that no event has: a repair found them neither on the event stream nor among the commands. Nobody has seen
+-- an event there.
+CREATE TABLE lumin.void_positions (
+  partition integer NOT NULL,
+  first_position bigint NOT NULL,
+  last_position bigint NOT NULL,
+  found_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  PRIMARY KEY (partition, first_position),
+  CHECK (last_position >= first_position)
+);
+
+-- The repairs that were made. One that gives events up is noted before it removes the first, so that it can be gone on
+-- with: `finished_at` is NULL until then. `skipped_seq` is where it left the command stream; NULL: its commands are read
+-- on.
+CREATE TABLE lumin.repairs (
+  repair_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  kind text NOT NULL CHECK (kind IN ('adopt', 'discard')),
+  begun_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  finished_at timestamptz,
+  skipped_seq bigint,
+  events bigint NOT NULL DEFAULT 0
+);
+
+-- What is wrong with a partition, by the name of its log line, as its owner sees it; NULL: nothing.
+ALTER TABLE lumin.partitions
+  ADD COLUMN alarm text COLLATE "C",
+  ADD COLUMN alarm_since timestamptz;
+
+-- Takes partitions from whoever has them, for a program that is alive. It waits for a commit under way, and fences off
+-- the rest of what their owner does.
+CREATE FUNCTION lumin.seize_partitions(p_owner uuid, p_partition integer[]) RETURNS SETOF lumin.partitions
+LANGUAGE sql AS $$
+  WITH wanted AS (
+    SELECT p.partition FROM lumin.partitions p
+     WHERE p.partition = ANY (p_partition)
+       AND EXISTS (SELECT FROM lumin.workers me WHERE me.worker_id = p_owner AND me.lease_until > clock_timestamp())
+     ORDER BY p.partition
+       FOR UPDATE OF p)
+  UPDATE lumin.partitions p
+     SET owner = p_owner, epoch = epoch + 1, owned_since = clock_timestamp(), backend_pid = pg_backend_pid(),
+         backend_start = (SELECT a.backend_start FROM pg_stat_activity a WHERE a.pid = pg_backend_pid())
+    FROM wanted w
+   WHERE p.partition = w.partition
+  RETURNING p.*
+$$;
+
+-- Gives them back to the workers, who look for them.
+CREATE FUNCTION lumin.return_partitions(p_owner uuid) RETURNS void LANGUAGE sql AS $$
+  UPDATE lumin.partitions SET owner = NULL, epoch = epoch + 1, owned_since = NULL WHERE owner = p_owner;
+  SELECT pg_notify('lumin_partitions', '');
+$$;
