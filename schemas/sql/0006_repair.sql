@@ -31,8 +31,8 @@ ALTER TABLE lumin.partitions
 
 -- Takes partitions from whoever has them, for a program that is alive. It waits for a commit under way, and fences off
 -- the rest of what their owner does.
-CREATE FUNCTION lumin.seize_partitions(p_owner uuid, p_partition integer[]) RETURNS SETOF lumin.partitions
-LANGUAGE sql AS $$
+CREATE FUNCTION lumin.seize_partitions(p_owner uuid, p_lane integer, p_partition integer[])
+RETURNS SETOF lumin.partitions LANGUAGE sql AS $$
   WITH wanted AS (
     SELECT p.partition FROM lumin.partitions p
      WHERE p.partition = ANY (p_partition)
@@ -40,7 +40,7 @@ LANGUAGE sql AS $$
      ORDER BY p.partition
        FOR UPDATE OF p)
   UPDATE lumin.partitions p
-     SET owner = p_owner, epoch = epoch + 1, owned_since = clock_timestamp(), backend_pid = pg_backend_pid(),
+     SET owner = p_owner, lane = p_lane, epoch = epoch + 1, owned_since = clock_timestamp(), backend_pid = pg_backend_pid(),
          backend_start = (SELECT a.backend_start FROM pg_stat_activity a WHERE a.pid = pg_backend_pid())
     FROM wanted w
    WHERE p.partition = w.partition
@@ -49,6 +49,7 @@ $$;
 
 -- Gives them back to the workers, who look for them.
 CREATE FUNCTION lumin.return_partitions(p_owner uuid) RETURNS void LANGUAGE sql AS $$
-  UPDATE lumin.partitions SET owner = NULL, epoch = epoch + 1, owned_since = NULL WHERE owner = p_owner;
+  UPDATE lumin.partitions SET owner = NULL, lane = NULL, owned_since = NULL, epoch = epoch + 1
+   WHERE owner = p_owner;
   SELECT pg_notify('lumin_partitions', '');
 $$;

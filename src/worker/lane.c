@@ -22,6 +22,7 @@ static void lane_live(struct lane *lane) {
     lane_attach_reader(lane);
     lane_refill_relay(lane);
     lane_checkpoint(lane, false);
+    lane_tell_alarms(lane);
     lane_show(lane);
 
     struct batch *batch = lane_take(lane);

@@ -13,6 +13,7 @@
 //   lane_dead.c        dead commands to theirs
 //   lane_checkpoint.c  positions that move without a batch
 //   lane_show.c        what other threads may know of it
+//   lane_alarms.c      what is wrong with partitions, for those who look at the table
 //   survey.c           at attach: what is on the event stream already
 // Handlers that run inside a turn of the loop only feed state machines and queues; nothing there asks the database,
 // since whoever waits for the database turns the loop.
@@ -42,6 +43,7 @@ enum partition_state {
   PARTITION_AHEAD,    // owned and closed: the event stream knows more than the table
 };
 
+#define PARTITION_ALARM_UNKNOWN "unknown"
 #define PARTITION_LOST_MAX 4 // where more are found between two batches, the last one grows over the gap
 
 struct partition {
@@ -62,6 +64,9 @@ struct partition {
   uint64_t mark_position; // see lane_checkpoint.c
   uint64_t idle_sends;
   bool idle_at_request;
+  uint64_t stuck_prefix; // of the relay, and since when it stands there with more to come
+  int64_t stuck_since_ns;
+  const char *alarm; // as told; NULL: none
   // dead commands: one on its way at a time
   bool dead_sent;
   int64_t dead_deadline_ns;
@@ -131,6 +136,7 @@ struct lane {
   bool quarrel;      // somebody else wrote: everything is dropped
 
   int64_t checkpoint_at_ns;
+  int64_t alarms_at_ns;
   // the busy mark: a stream sequence whose timestamp is being asked for
   uint64_t mark_number;   // of the question: answers to earlier ones say nothing
   uint64_t mark_answered; // the last one with an answer
@@ -224,6 +230,9 @@ void lane_last_message(struct lane *lane, struct span token, struct span payload
 // lane_dead.c
 void lane_relay_dead(struct lane *lane, uint16_t number, int64_t now); // the partition's next one, where it is time
 void lane_dead_ack(struct lane *lane, struct span rest, struct span payload, int status);
+
+// lane_alarms.c
+void lane_tell_alarms(struct lane *lane);
 
 // lane_checkpoint.c
 void truths_refresh(struct lane *lane); // the relay's progress into the truths

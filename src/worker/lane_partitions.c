@@ -35,6 +35,7 @@ static void partition_own(struct lane *lane, const struct partition_row *row) {
   partition->mark_position = 0;
   partition->idle_at_request = false;
   partition->owned_since_ns = row->owned_since_ns;
+  partition->alarm = PARTITION_ALARM_UNKNOWN; // an earlier owner's may stand in the row
 }
 
 void partition_drop(struct lane *lane, uint16_t number) {

@@ -238,6 +238,16 @@ void lane_publish_events(struct lane *lane, const struct batch *batch) {
 
 // ---- what is read back
 
+// A repair may have left positions without an event in front of this one.
+static bool positions_skip(struct lane *lane, uint16_t number, uint64_t position) {
+  while (relay_pushed(lane->relay, number) + 1 < position) {
+    if (relay_skip(lane->relay, number, relay_pushed(lane->relay, number) + 1) != LUMIN_OK) {
+      return false;
+    }
+  }
+  return true;
+}
+
 static void events_refill(struct lane *lane, uint16_t number) {
   struct partition *partition = &lane->partitions[number];
   struct stored_events events = {0};
@@ -248,6 +258,9 @@ static void events_refill(struct lane *lane, uint16_t number) {
   }
   for (size_t i = 0; i < events.count; i++) {
     const struct stored_event *event = &events.rows[i];
+    if (!positions_skip(lane, number, event->position)) {
+      return;
+    }
     if (survey_has(&partition->survey, event->position)) {
       if (relay_skip(lane->relay, number, event->position) != LUMIN_OK) {
         return;

@@ -5,6 +5,8 @@
 
 #include "lumin/worker/health.h"
 #include "lumin/worker/rebuild.h"
+#include "lumin/worker/repair.h"
+#include "lumin/worker/republish.h"
 #include "lumin/worker/run.h"
 #include "lumin/worker/setup.h"
 #include "lumin/worker/verify.h"
@@ -19,6 +21,8 @@ struct arguments {
   bool local;       // health --local
   bool defaults;    // config --defaults
   bool check;       // rebuild --check
+  struct repair_options repair;
+  struct republish_options republish;
   bool help, version;
 };
 
@@ -98,14 +102,22 @@ static enum program_exit run_health(const struct config *config, const struct ar
   return health_run(config, arguments->local);
 }
 
+static enum program_exit run_repair(const struct config *config, const struct arguments *arguments) {
+  return repair_run(config, &arguments->repair);
+}
+
+static enum program_exit run_republish(const struct config *config, const struct arguments *arguments) {
+  return republish_run(config, &arguments->republish);
+}
+
 static enum program_exit run_config(const struct config *config, const struct arguments *arguments) {
   enum lumin_status status = arguments->defaults ? config_describe(stdout) : config_print(config, stdout);
   return status == LUMIN_OK ? PROGRAM_OK : PROGRAM_FAILED;
 }
 
 static const struct word words[] = {
-    {"worker", run_worker}, {"setup", run_setup},   {"verify", run_verify},
-    {"health", run_health}, {"config", run_config}, {"rebuild", run_rebuild},
+    {"worker", run_worker},   {"setup", run_setup},   {"verify", run_verify},       {"health", run_health},
+    {"rebuild", run_rebuild}, {"repair", run_repair}, {"republish", run_republish}, {"config", run_config},
 };
 
 static const struct word *word_find(const char *name) {
@@ -178,21 +190,137 @@ static enum program_exit read_check(char **texts, int count, int *place, struct 
   return PROGRAM_OK;
 }
 
-static const struct {
+// ---- of repair
+
+static enum program_exit kind_set(struct arguments *arguments, enum repair_kind kind) {
+  if (arguments->repair.kind != REPAIR_NONE && arguments->repair.kind != kind) {
+    return usage_wrong("--adopt and --discard exclude each other", "");
+  }
+  arguments->repair.kind = kind;
+  return PROGRAM_OK;
+}
+
+static enum program_exit read_adopt(char **texts, int count, int *place, struct arguments *arguments) {
+  (void)texts, (void)count, (void)place;
+  return kind_set(arguments, REPAIR_ADOPT);
+}
+
+static enum program_exit read_discard(char **texts, int count, int *place, struct arguments *arguments) {
+  (void)texts, (void)count, (void)place;
+  return kind_set(arguments, REPAIR_DISCARD);
+}
+
+static enum program_exit read_dry_run(char **texts, int count, int *place, struct arguments *arguments) {
+  (void)texts, (void)count, (void)place;
+  arguments->repair.dry_run = arguments->republish.dry_run = true;
+  return PROGRAM_OK;
+}
+
+static enum program_exit read_commands(char **texts, int count, int *place, struct arguments *arguments) {
+  const char *text = *place + 1 < count ? texts[++*place] : "";
+  bool replay = strcmp(text, "replay") == 0;
+  if (!replay && strcmp(text, "skip") != 0) {
+    return usage_wrong("--commands needs replay or skip", "");
+  }
+  arguments->repair.commands = replay ? REPAIR_COMMANDS_REPLAY : REPAIR_COMMANDS_SKIP;
+  return PROGRAM_OK;
+}
+
+// ---- of republish
+
+static enum program_exit read_all(char **texts, int count, int *place, struct arguments *arguments) {
+  (void)texts, (void)count, (void)place;
+  arguments->republish.all = true;
+  return PROGRAM_OK;
+}
+
+static enum program_exit read_late(char **texts, int count, int *place, struct arguments *arguments) {
+  (void)texts, (void)count, (void)place;
+  arguments->republish.late = true;
+  return PROGRAM_OK;
+}
+
+static enum program_exit read_user(char **texts, int count, int *place, struct arguments *arguments) {
+  const char *text = *place + 1 < count ? texts[++*place] : "";
+  if (uuid_parse(span_from_text(text), &arguments->republish.user_id) != LUMIN_OK) {
+    return usage_wrong("--user needs a lower-case UUID", "");
+  }
+  arguments->republish.has_user = true;
+  return PROGRAM_OK;
+}
+
+static enum program_exit number_take(char **texts, int count, int *place, uint64_t least, uint64_t *ret_number) {
+  const char *name = texts[*place];
+  const char *text = *place + 1 < count ? texts[++*place] : "";
+  uint64_t number = 0;
+  if (!span_to_u64(span_from_text(text), &number) || number < least || number > INT64_MAX) {
+    return usage_wrong(name, " needs a number");
+  }
+  *ret_number = number;
+  return PROGRAM_OK;
+}
+
+static enum program_exit read_partition(char **texts, int count, int *place, struct arguments *arguments) {
+  uint64_t number = 0;
+  enum program_exit end = number_take(texts, count, place, 0, &number);
+  if (end == PROGRAM_OK && number > UINT16_MAX) {
+    end = usage_wrong("--partition: there are not so many", "");
+  }
+  arguments->republish.has_partition = true;
+  arguments->republish.partition = (uint32_t)number;
+  return end;
+}
+
+static enum program_exit read_from(char **texts, int count, int *place, struct arguments *arguments) {
+  return number_take(texts, count, place, 1, &arguments->republish.from);
+}
+
+static enum program_exit read_to(char **texts, int count, int *place, struct arguments *arguments) {
+  return number_take(texts, count, place, 1, &arguments->republish.to);
+}
+
+// ---- all of them, and the words they belong to
+
+static const struct option {
   const char *name;
   option_reader read;
+  const char *words[2]; // none: all
 } options[] = {
-    {"--config", read_config}, {"--set", read_set},           {"--help", read_help},       {"-h", read_help},
-    {"--local", read_local},   {"--defaults", read_defaults}, {"--version", read_version}, {"--check", read_check},
+    {"--config", read_config, {0}},
+    {"--set", read_set, {0}},
+    {"--help", read_help, {0}},
+    {"-h", read_help, {0}},
+    {"--version", read_version, {0}},
+    {"--local", read_local, {"health"}},
+    {"--defaults", read_defaults, {"config"}},
+    {"--check", read_check, {"rebuild"}},
+    {"--adopt", read_adopt, {"repair"}},
+    {"--discard", read_discard, {"repair"}},
+    {"--commands", read_commands, {"repair"}},
+    {"--dry-run", read_dry_run, {"repair", "republish"}},
+    {"--all", read_all, {"republish"}},
+    {"--user", read_user, {"republish"}},
+    {"--partition", read_partition, {"republish"}},
+    {"--from", read_from, {"republish"}},
+    {"--to", read_to, {"republish"}},
+    {"--late", read_late, {"republish"}},
 };
 
-static option_reader option_find(const char *text) {
+static const struct option *option_find(const char *text) {
   for (size_t i = 0; i < sizeof options / sizeof options[0]; i++) {
     if (strcmp(options[i].name, text) == 0) {
-      return options[i].read;
+      return &options[i];
     }
   }
   return NULL;
+}
+
+static bool option_belongs(const struct option *option, const char *word) {
+  bool any = option->words[0] == NULL;
+  for (size_t i = 0; i < 2 && option->words[i] != NULL; i++) {
+    any = any || (word != NULL && strcmp(option->words[i], word) == 0);
+  }
+  return any;
 }
 
 static enum program_exit word_take(const char *text, struct arguments *arguments) {
@@ -209,20 +337,46 @@ static enum program_exit word_take(const char *text, struct arguments *arguments
   return PROGRAM_OK;
 }
 
-// Options that only one word has.
-static enum program_exit belonging_check(const struct arguments *arguments) {
-  const struct {
-    bool given;
-    const char *word, *complaint;
-  } belongings[] = {
-      {arguments->local, "health", "--local belongs to health"},
-      {arguments->defaults, "config", "--defaults belongs to config"},
-      {arguments->check, "rebuild", "--check belongs to rebuild"},
-  };
-  for (size_t i = 0; i < sizeof belongings / sizeof belongings[0]; i++) {
-    if (belongings[i].given && (arguments->word == NULL || strcmp(arguments->word, belongings[i].word) != 0)) {
-      return usage_wrong(belongings[i].complaint, "");
+static enum program_exit repair_check(const struct repair_options *repair) {
+  if (repair->kind == REPAIR_NONE) {
+    return usage_wrong("repair needs --adopt or --discard", "");
+  }
+  if (repair->kind == REPAIR_ADOPT && repair->commands != REPAIR_COMMANDS_UNSAID) {
+    return usage_wrong("--commands belongs to --discard", "");
+  }
+  if (repair->kind == REPAIR_DISCARD && repair->commands == REPAIR_COMMANDS_UNSAID) {
+    return usage_wrong("--discard needs --commands replay or --commands skip", "");
+  }
+  return PROGRAM_OK;
+}
+
+static enum program_exit republish_check(const struct republish_options *republish) {
+  if (republish->all + republish->has_user + republish->has_partition != 1) {
+    return usage_wrong("republish needs one of --all, --user and --partition", "");
+  }
+  if ((republish->from != 0 || republish->to != 0) && !republish->has_partition) {
+    return usage_wrong("--from and --to belong to --partition", "");
+  }
+  return PROGRAM_OK;
+}
+
+// What a word needs, and that no option is given to a word that does not know it.
+static enum program_exit arguments_check(const struct arguments *arguments, char **texts, int count) {
+  const char *word = arguments->word;
+  for (int place = 1; place < count; place++) {
+    const struct option *option = option_find(texts[place]);
+    if (option != NULL && !option_belongs(option, word)) {
+      char text[96];
+      (void)snprintf(text, sizeof text, "%s belongs to %s%s%s", option->name, option->words[0],
+                     option->words[1] != NULL ? " and " : "", option->words[1] != NULL ? option->words[1] : "");
+      return usage_wrong(text, "");
     }
+  }
+  if (word != NULL && strcmp(word, "repair") == 0 && !arguments->help) {
+    return repair_check(&arguments->repair);
+  }
+  if (word != NULL && strcmp(word, "republish") == 0 && !arguments->help) {
+    return republish_check(&arguments->republish);
   }
   return PROGRAM_OK;
 }
@@ -231,11 +385,11 @@ static enum program_exit arguments_parse(int count, char **texts, struct argumen
   struct arguments arguments = {0};
   enum program_exit end = PROGRAM_OK;
   for (int place = 1; place < count && end == PROGRAM_OK; place++) {
-    option_reader read = option_find(texts[place]);
-    end = read != NULL ? read(texts, count, &place, &arguments) : word_take(texts[place], &arguments);
+    const struct option *option = option_find(texts[place]);
+    end = option != NULL ? option->read(texts, count, &place, &arguments) : word_take(texts[place], &arguments);
   }
   if (end == PROGRAM_OK) {
-    end = belonging_check(&arguments);
+    end = arguments_check(&arguments, texts, count);
   }
   if (end == PROGRAM_OK) {
     *ret_arguments = arguments;
@@ -253,6 +407,13 @@ static void help_print(FILE *file) {
       "  lumin-user health --local        whether this process could reach NATS and PostgreSQL\n"
       "  lumin-user verify                check the guarantees on the live system\n"
       "  lumin-user rebuild [--check]     make users and identifiers anew from the events, compare, exchange\n"
+      "  lumin-user repair --adopt        take events that the table has lost back from the event stream, after\n"
+      "                                   PostgreSQL was restored to an earlier point\n"
+      "  lumin-user repair --discard --commands replay|skip\n"
+      "                                   give them up, for a restore to before a mistake\n"
+      "  lumin-user republish --all | --user ID | --partition P [--from POS] [--to POS] [--late]\n"
+      "                                   publish events again that the event stream misses\n"
+      "                                   (repair and republish --dry-run: only say what would be done)\n"
       "  lumin-user config                every setting that holds, and where it comes from\n"
       "  lumin-user config --defaults     a configuration file with every setting and what it allows\n"
       "\n"

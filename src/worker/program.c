@@ -60,6 +60,35 @@ enum program_exit program_open_postgres(struct program *program, int64_t stateme
   return PROGRAM_OK;
 }
 
+enum program_exit program_check_schema(struct program *program) {
+  struct schema_problem problem = {""};
+  struct schema_settings settings = program_settings(program->config);
+  enum lumin_status status = schema_check(program->database, schema_plan(), &problem);
+  if (status == LUMIN_OK) {
+    status = schema_check_settings(program->database, &settings, &problem);
+  }
+  if (status == LUMIN_OK) {
+    return PROGRAM_OK;
+  }
+  program_complain(program, "%s", problem.text);
+  return status == LUMIN_INVALID_ARGUMENT ? PROGRAM_CONFIG : PROGRAM_FAILED;
+}
+
+// The service's own number: "lumin ut" in ASCII.
+enum program_exit program_lock(struct program *program) {
+  int64_t locked = 0;
+  if (database_number(program->database, "SELECT pg_try_advisory_lock(7815273027957978484)::int", &locked) !=
+      LUMIN_OK) {
+    program_complain(program, "PostgreSQL: %s", database_error(program->database));
+    return PROGRAM_UNAVAILABLE;
+  }
+  if (locked == 0) {
+    program_complain(program, "a repair or a republish is at work already");
+    return PROGRAM_FAILED;
+  }
+  return PROGRAM_OK;
+}
+
 enum lumin_status program_stream_plans(const struct config *config, struct arena *arena,
                                        struct stream_plan ret_plans[STREAM_PLANS]) {
   const char *prefix = config->service_prefix;

@@ -148,6 +148,8 @@ static void part_compare(struct lane *lane, uint16_t number) {
   const struct js_stream_info *info = &lane->survey.info;
   if (!part->missing) {
     part->matches = part->found_ts_ns == truth->event_stream_ts_ns;
+  } else if (truth->event_stream_seq == info->last_seq && truth->event_stream_ts_ns == info->last_ts_ns) {
+    part->matches = true; // the last one was removed, and nothing came since
   } else {
     // Gone by retention: then what is first now is not older, and the numbers went on.
     bool expired = truth->event_stream_seq < info->first_seq && truth->event_stream_seq <= info->last_seq;
@@ -324,7 +326,9 @@ static void survey_finish(struct lane *lane) {
       log_error("event_stream_ahead", log_number("partition", number),
                 log_number("stream_position", (int64_t)partition->survey.highest),
                 log_number("table_position", (int64_t)lane->truths[number].event_position),
-                log_string("what", "the database was restored to an earlier point: docs/operations.md, \"Restore\""));
+                log_string("what", "the database was restored to an earlier point, or failed over to one that lacked "
+                                   "commits: the partition stays closed"),
+                log_string("run", "lumin-user repair --adopt, or --discard"));
     } else {
       partition_open(lane, number);
     }

@@ -77,7 +77,6 @@ static const struct statement_check checks[] = {
      "partition, dead_relayed, dead_position) FROM lumin.partitions WHERE dead_relayed > dead_position"},
 };
 
-static enum program_exit verify_schema(struct program *program);
 static enum lumin_status verify_tables(struct program *program, bool *ret_fine);
 static enum lumin_status check_make(struct program *program, const struct statement_check *check, bool *ret_fine);
 
@@ -93,7 +92,7 @@ enum program_exit verify_run(const struct config *config) {
     end = program_open_nats(&program);
   }
   if (end == PROGRAM_OK) {
-    end = verify_schema(&program);
+    end = program_check_schema(&program);
   }
   if (end == PROGRAM_OK) {
     status = verify_tables(&program, &fine);
@@ -110,20 +109,6 @@ enum program_exit verify_run(const struct config *config) {
   }
   program_finish(&program);
   return end;
-}
-
-static enum program_exit verify_schema(struct program *program) {
-  struct schema_problem problem = {""};
-  struct schema_settings settings = program_settings(program->config);
-  enum lumin_status status = schema_check(program->database, schema_plan(), &problem);
-  if (status == LUMIN_OK) {
-    status = schema_check_settings(program->database, &settings, &problem);
-  }
-  if (status == LUMIN_OK) {
-    return PROGRAM_OK;
-  }
-  program_complain(program, "%s", problem.text);
-  return status == LUMIN_INVALID_ARGUMENT ? PROGRAM_CONFIG : PROGRAM_FAILED;
 }
 
 // One snapshot for all tables: the system goes on meanwhile.

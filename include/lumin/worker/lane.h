@@ -21,6 +21,7 @@ struct lane_counters {
   uint32_t partitions;      // owned
   uint32_t waiting;         // messages taken, not yet committed
   uint32_t unrelayed;       // events committed, not yet acknowledged
+  uint32_t alarms;          // partitions with one: closed, or their events do not get out
   bool nats_up, postgres_up;
 };
 void lane_counters_get(const struct lane *lane, struct lane_counters *ret_counters); // any thread

@@ -30,6 +30,11 @@ void program_finish(struct program *program);
 enum program_exit program_open_nats(struct program *program);
 enum program_exit program_open_postgres(struct program *program, int64_t statement_timeout_ns);
 
+// The schema is this program's, and its settings are those of the configuration.
+enum program_exit program_check_schema(struct program *program);
+// For programs that own partitions: one at a time. PROGRAM_FAILED: there is another.
+enum program_exit program_lock(struct program *program);
+
 // "lumin-user setup: ..." on standard error.
 void program_complain(const struct program *program, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -121,8 +121,12 @@ enum lumin_status database_run(struct database *database, const char *sql) {
 }
 
 enum lumin_status database_ask(struct database *database, const struct database_query *query, PGresult **ret_result) {
-  PGresult *result =
-      PQexecParams(database->connection, query->sql, query->count, NULL, query->values, NULL, NULL, query->binary);
+  static const int binary[PARAMS_MAX] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+  const struct params *params = query->params;
+  PGresult *result = params != NULL ? PQexecParams(database->connection, query->sql, params->count, NULL,
+                                                   params->values, params->lengths, binary, query->binary)
+                                    : PQexecParams(database->connection, query->sql, query->count, NULL, query->values,
+                                                   NULL, NULL, query->binary);
   ExecStatusType kind = PQresultStatus(result);
   if (kind != PGRES_COMMAND_OK && kind != PGRES_TUPLES_OK) {
     enum lumin_status status = failure_note(database, result);

@@ -140,6 +140,30 @@ enum lumin_status store_release(struct store *store, struct partition_set set, b
   return fine ? store_ask(store, STATEMENT_RELEASE, &params, NULL) : LUMIN_NO_MEMORY;
 }
 
+enum lumin_status store_seize(struct store *store, struct partition_set set, struct arena *arena,
+                              struct partition_rows *ret_rows) {
+  return mine_ask(store, STATEMENT_SEIZE, set, arena, ret_rows);
+}
+
+enum lumin_status store_return(struct store *store, struct arena *arena) {
+  struct params params = {0};
+  enum lumin_status status = params_uuid(&params, arena, &store->worker_id);
+  return status == LUMIN_OK ? store_ask(store, STATEMENT_RETURN, &params, NULL) : status;
+}
+
+enum lumin_status store_alarms(struct store *store, const struct partition_alarm *alarms, size_t count,
+                               struct arena *arena) {
+  struct params params = {0};
+  struct column numbers = column_begin(arena, COLUMN_INT4, count), names = column_begin(arena, COLUMN_TEXT, count);
+  for (size_t i = 0; i < count; i++) {
+    column_int4(&numbers, alarms[i].partition);
+    column_optional(&names, span_from_text(alarms[i].name));
+  }
+  bool fine = params_uuid(&params, arena, &store->worker_id) == LUMIN_OK &&
+              params_column(&params, &numbers) == LUMIN_OK && params_column(&params, &names) == LUMIN_OK;
+  return fine ? store_ask(store, STATEMENT_ALARMS, &params, NULL) : LUMIN_NO_MEMORY;
+}
+
 enum lumin_status store_checkpoint(struct store *store, const struct partition_mark *marks, size_t count,
                                    struct arena *arena) {
   struct statements statements = {.count = 0};

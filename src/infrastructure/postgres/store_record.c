@@ -239,6 +239,16 @@ static enum lumin_status unviewed_add(const struct record *record, struct arena 
   return statements_add(statements, STATEMENT_VIEWS_DELETE, &columns);
 }
 
+static enum lumin_status voids_add(const struct record *record, struct arena *arena, struct statements *statements) {
+  struct columns columns = columns_begin(arena, TYPES(COLUMN_INT4, COLUMN_INT8, COLUMN_INT8), record->void_count);
+  for (size_t i = 0; i < record->void_count; i++) {
+    column_int4(&columns.items[0], record->voids[i].partition);
+    column_int8(&columns.items[1], (int64_t)record->voids[i].first);
+    column_int8(&columns.items[2], (int64_t)record->voids[i].last);
+  }
+  return statements_add(statements, STATEMENT_VOIDS_INSERT, &columns);
+}
+
 static enum lumin_status rows_add(const struct store *store, const struct record *record, struct arena *arena,
                                   struct statements *statements) {
   enum lumin_status status = fence_add(store, record->marks, record->mark_count, arena, statements);
@@ -265,6 +275,9 @@ static enum lumin_status rows_add(const struct store *store, const struct record
   }
   if (status == LUMIN_OK && record->unviewed_count > 0) {
     status = unviewed_add(record, arena, statements);
+  }
+  if (status == LUMIN_OK && record->void_count > 0) {
+    status = voids_add(record, arena, statements);
   }
   return status;
 }

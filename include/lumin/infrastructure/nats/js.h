@@ -56,6 +56,7 @@ struct js_error {
 
 #define JS_ERR_NO_MESSAGE 10037
 #define JS_ERR_STREAM_NOT_FOUND 10059
+#define JS_ERR_SEQUENCE_NOT_FOUND 10043
 #define JS_ERR_CONSUMER_NOT_FOUND 10014
 #define JS_ERR_WRONG_LAST_SEQUENCE 10071
 #define JS_ERR_WRONG_LAST_SEQUENCE_CLUSTER 10164
@@ -78,6 +79,8 @@ LUMIN_MUST_USE enum lumin_status js_stream_info_parse(struct span bytes, struct 
 // {"success":true,"purged":7}
 LUMIN_MUST_USE enum lumin_status js_purged_parse(struct span bytes, struct arena *arena, uint64_t *ret_messages,
                                                  struct js_error *ret_error);
+// {"success":true}
+LUMIN_MUST_USE enum lumin_status js_success_parse(struct span bytes, struct arena *arena, struct js_error *ret_error);
 
 struct js_message {
   struct span subject;

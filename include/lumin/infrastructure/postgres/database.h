@@ -15,12 +15,13 @@ void database_close(struct database *database); // NULL is fine
 // Statements without parameters, as many as the text holds. RETRY: the server refused. CONNECTION_LOST.
 LUMIN_MUST_USE enum lumin_status database_run(struct database *database, const char *sql);
 
-// One statement with text parameters ($1 ...). The result's fields are text, or binary where `binary`; PQclear frees
-// it.
+// One statement with parameters ($1 ...), as text or binary. The result's fields are text, or binary where `binary`;
+// PQclear frees it.
 struct database_query {
   const char *sql;
   const char *const *values; // NUL-terminated
   int count;
+  const struct params *params; // in place of those; NULL: none
   bool binary;
 };
 LUMIN_MUST_USE enum lumin_status database_ask(struct database *database, const struct database_query *query,

@@ -63,6 +63,18 @@ LUMIN_MUST_USE enum lumin_status store_owned(struct store *store, struct partiti
 // Frees them for others, who are told. `leaving`: the worker wants none back.
 LUMIN_MUST_USE enum lumin_status store_release(struct store *store, struct partition_set set, bool leaving,
                                                struct arena *arena);
+// Takes these partitions from whoever has them; all their rows, by number. `set` in ascending order.
+LUMIN_MUST_USE enum lumin_status store_seize(struct store *store, struct partition_set set, struct arena *arena,
+                                             struct partition_rows *ret_rows);
+// Gives back all that is owned.
+LUMIN_MUST_USE enum lumin_status store_return(struct store *store, struct arena *arena);
+// What is wrong with partitions that are mine, by name; NULL: nothing.
+struct partition_alarm {
+  uint16_t partition;
+  const char *name;
+};
+LUMIN_MUST_USE enum lumin_status store_alarms(struct store *store, const struct partition_alarm *alarms, size_t count,
+                                              struct arena *arena);
 // The fence alone: moves positions of partitions that have no batch. Same statuses as record.
 LUMIN_MUST_USE enum lumin_status store_checkpoint(struct store *store, const struct partition_mark *marks, size_t count,
                                                   struct arena *arena);
