@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "lumin/base/clock.h"
+#include "relay_wire.h"
 
 #define STOP_PATIENCE (5 * NS_PER_SECOND) // for the last events to be acknowledged
 #define IDLE_TURN (NS_PER_SECOND / 4)     // the upkeep looks at least this often
@@ -125,18 +126,6 @@ void lane_destroy(struct lane *lane) {
   loop_destroy(lane->loop);
   pthread_mutex_destroy(&lane->shown_lock);
   free(lane);
-}
-
-static struct relay_limits relay_limits_of(const struct config *config) {
-  return (struct relay_limits){
-      .partitions = (uint32_t)config->partitions,
-      .window = (uint32_t)config->relay_window,
-      .entries = (uint32_t)config->relay_entries,
-      .bytes = config->relay_memory,
-      .ack_timeout_ns = config->relay_ack_timeout_ms * NS_PER_MS,
-      .careful_after_ns = config->streams_events_duplicate_window_ms * NS_PER_MS / 2,
-      .backoff_ns = 50 * NS_PER_MS,
-  };
 }
 
 static struct cursor_limits cursor_limits_of(const struct config *config) {

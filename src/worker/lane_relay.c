@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The relay's port: committed events as CloudEvents in binary mode on the event stream.
+// The relay's port in a lane: committed events onto the event stream.
 // Keeps guarantee 8 with relay.c, which decides what is sent when. Fresh events come from memory, right after their
 // commit; all others are read back from the tables, which are the outbox.
 #include <stdlib.h>
@@ -7,95 +7,11 @@
 #include "lane_internal.h"
 #include "lumin/base/clock.h"
 #include "lumin/base/failpoint.h"
+#include "relay_wire.h"
 
 #define REFILL_ROWS 512
 
-// An event on its way, in one block; texts stand behind the struct, each with a NUL.
-struct outgoing {
-  enum event_type type;
-  int64_t time_ns;
-  struct uuid command_id;
-  struct span actor, traceparent, tracestate;
-  struct span body;
-};
-
-static struct span outgoing_place(char **end, struct span source) {
-  struct span placed = {*end, source.len};
-  if (source.len > 0) {
-    memcpy(*end, source.data, source.len);
-  }
-  (*end)[source.len] = '\0';
-  *end += source.len + 1;
-  return placed;
-}
-
-static struct outgoing *outgoing_create(const struct outgoing *source, size_t *ret_bytes) {
-  size_t text = source->actor.len + source->traceparent.len + source->tracestate.len + source->body.len + 4;
-  struct outgoing *outgoing = malloc(sizeof *outgoing + text);
-  if (outgoing != NULL) {
-    char *end = (char *)(outgoing + 1);
-    *outgoing = *source;
-    outgoing->actor = outgoing_place(&end, source->actor);
-    outgoing->traceparent = outgoing_place(&end, source->traceparent);
-    outgoing->tracestate = outgoing_place(&end, source->tracestate);
-    outgoing->body = outgoing_place(&end, source->body);
-    *ret_bytes = sizeof *outgoing + text;
-  }
-  return outgoing;
-}
-
 // ---- the port
-
-static struct span event_subject(struct lane *lane, const struct relay_entry *entry) {
-  const struct outgoing *outgoing = entry->message;
-  char user_id[UUID_TEXT_LEN + 1];
-  uuid_format(&entry->user_id, user_id);
-  return arena_printf(lane->turn, "%.*s.event.%s.%s", SPAN_ARGS(worker_prefix(lane->worker)),
-                      event_name(outgoing->type), user_id);
-}
-
-static size_t event_headers(struct lane *lane, const struct relay_entry *entry, struct link_header headers[16]) {
-  const struct outgoing *outgoing = entry->message;
-  struct arena *arena = lane->turn;
-  char user_id[UUID_TEXT_LEN + 1], command_id[UUID_TEXT_LEN + 1], time[CLOCK_RFC3339_MAX];
-  uuid_format(&entry->user_id, user_id);
-  uuid_format(&outgoing->command_id, command_id);
-  (void)clock_format_rfc3339(outgoing->time_ns, time);
-  struct span id = arena_printf(arena, "%s:%llu", user_id, (unsigned long long)entry->version);
-  size_t count = 0;
-  headers[count++] = (struct link_header){"Nats-Msg-Id", id};
-  headers[count++] = (struct link_header){"ce-specversion", SPAN_LITERAL("1.0")};
-  headers[count++] = (struct link_header){"ce-id", id};
-  headers[count++] = (struct link_header){"ce-source", SPAN_LITERAL("/lumin/user")};
-  headers[count++] = (struct link_header){
-      "ce-type", arena_printf(arena, "%.*s.%s", SPAN_ARGS(worker_prefix(lane->worker)), event_name(outgoing->type))};
-  headers[count++] = (struct link_header){"ce-subject", arena_printf(arena, "%s", user_id)};
-  headers[count++] = (struct link_header){"ce-time", arena_printf(arena, "%s", time)};
-  headers[count++] = (struct link_header){"ce-datacontenttype", SPAN_LITERAL("application/protobuf")};
-  headers[count++] =
-      (struct link_header){"ce-sequence", arena_printf(arena, "%llu", (unsigned long long)entry->version)};
-  headers[count++] = (struct link_header){"ce-partition", arena_printf(arena, "%u", (unsigned)entry->partition)};
-  headers[count++] =
-      (struct link_header){"ce-position", arena_printf(arena, "%llu", (unsigned long long)entry->position)};
-  headers[count++] = (struct link_header){"Lumin-Command-Id", arena_printf(arena, "%s", command_id)};
-  const struct link_header optional[] = {
-      {"Lumin-Actor", outgoing->actor}, {"traceparent", outgoing->traceparent}, {"tracestate", outgoing->tracestate}};
-  for (size_t i = 0; i < 3; i++) {
-    if (optional[i].value.len > 0) {
-      headers[count++] = optional[i];
-    }
-  }
-  return count;
-}
-
-static bool headers_are_whole(const struct link_header *headers, size_t count) {
-  for (size_t i = 0; i < count; i++) {
-    if (headers[i].value.data == NULL) {
-      return false;
-    }
-  }
-  return true;
-}
 
 // The relay looks at the age too; the process may have been stopped since, and published by another meanwhile. What
 // then still lies in a buffer is for the server: it drops a silent client within the duplicate window.
@@ -107,27 +23,23 @@ static bool message_id_is_stale(const struct lane *lane, const struct relay_entr
 static enum lumin_status port_publish(void *self, const struct relay_entry *entry, uint64_t token,
                                       int64_t expected_last) {
   struct lane *lane = self;
-  const struct outgoing *outgoing = entry->message;
+  struct link_message message;
   if (lane->link == NULL) {
     return LUMIN_CONNECTION_LOST;
   }
   arena_reset(lane->turn);
-  struct link_header headers[16];
-  size_t count = event_headers(lane, entry, headers);
-  if (expected_last >= 0) {
-    headers[count++] = (struct link_header){"Nats-Expected-Last-Subject-Sequence",
-                                            arena_printf(lane->turn, "%lld", (long long)expected_last)};
-  }
-  struct span subject = event_subject(lane, entry);
-  struct span reply = lane_inbox_subject(lane, lane->turn, "r.%llu", (unsigned long long)token);
-  if (subject.data == NULL || reply.data == NULL || !headers_are_whole(headers, count)) {
-    return LUMIN_NO_MEMORY;
+  struct outgoing_form form = {worker_prefix(lane->worker),
+                               lane_inbox_subject(lane, lane->turn, "r.%llu", (unsigned long long)token),
+                               expected_last};
+  enum lumin_status status = outgoing_message(entry, &form, lane->turn, &message);
+  if (status != LUMIN_OK) {
+    return status;
   }
   FAILPOINT("relay.publish");
   if (expected_last < 0 && message_id_is_stale(lane, entry)) {
     return LUMIN_RETRY; // with care
   }
-  return link_publish_message(lane->link, &(struct link_message){subject, reply, outgoing->body, headers, count});
+  return link_publish_message(lane->link, &message);
 }
 
 static enum lumin_status port_ask_last(void *self, const struct relay_entry *entry, uint64_t token) {
@@ -137,7 +49,7 @@ static enum lumin_status port_ask_last(void *self, const struct relay_entry *ent
   }
   arena_reset(lane->turn);
   return lane_ask(lane, js_message_get_subject(lane->turn, STREAM_EVENTS),
-                  js_message_get_last(lane->turn, event_subject(lane, entry)),
+                  js_message_get_last(lane->turn, outgoing_subject(entry, worker_prefix(lane->worker), lane->turn)),
                   lane_inbox_subject(lane, lane->turn, "l.%llu", (unsigned long long)token));
 }
 
@@ -153,43 +65,13 @@ struct relay_port lane_relay_port_of(struct lane *lane) {
 
 // ---- answers
 
-void lane_pub_ack(struct lane *lane, struct span token_text, struct span payload, int status) {
-  uint64_t token = 0;
-  struct js_pub_ack ack;
-  struct js_error error = {0};
-  int64_t now = clock_monotonic_ns();
-  if (!span_to_u64(token_text, &token)) {
-    return;
-  }
+void lane_pub_ack(struct lane *lane, struct span token, struct span payload, int status) {
   FAILPOINT("relay.acknowledged");
-  if (status != 0 || js_pub_ack_parse(payload, lane->turn, &ack, &error) != LUMIN_OK || error.code != 0) {
-    bool wrong_last =
-        error.err_code == JS_ERR_WRONG_LAST_SEQUENCE || error.err_code == JS_ERR_WRONG_LAST_SEQUENCE_CLUSTER;
-    (void)relay_refused(lane->relay, token, wrong_last, now);
-    return;
-  }
-  (void)relay_acknowledged(lane->relay, token, ack.seq, ack.duplicate, now);
+  relay_hear_ack(lane->relay, &(struct relay_answer){token, payload, status}, lane->turn);
 }
 
-void lane_last_message(struct lane *lane, struct span token_text, struct span payload, int status) {
-  uint64_t token = 0, version = 0;
-  struct js_message message;
-  struct js_error error = {0};
-  struct span value = SPAN_EMPTY;
-  int64_t now = clock_monotonic_ns();
-  if (!span_to_u64(token_text, &token)) {
-    return;
-  }
-  if (status != 0 || js_message_parse(payload, lane->turn, &message, &error) != LUMIN_OK ||
-      (error.code != 0 && (error.code != 404 || error.err_code == JS_ERR_STREAM_NOT_FOUND))) {
-    (void)relay_refused(lane->relay, token, false, now);
-  } else if (error.code == 404) {
-    (void)relay_last_missing(lane->relay, token, now);
-  } else if (js_header_find(message.headers, SPAN_LITERAL("ce-sequence"), &value) && span_to_u64(value, &version)) {
-    (void)relay_last_found(lane->relay, token, message.seq, version, now);
-  } else { // somebody else's message on our subject: behind it comes ours
-    (void)relay_last_found(lane->relay, token, message.seq, 0, now);
-  }
+void lane_last_message(struct lane *lane, struct span token, struct span payload, int status) {
+  relay_hear_last(lane->relay, &(struct relay_answer){token, payload, status}, lane->turn);
 }
 
 // ---- what is pushed
@@ -237,6 +119,15 @@ void lane_publish_events(struct lane *lane, const struct batch *batch) {
 }
 
 // ---- what is read back
+
+static bool headers_are_whole(const struct link_header *headers, size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    if (headers[i].value.data == NULL) {
+      return false;
+    }
+  }
+  return true;
+}
 
 // A repair may have left positions without an event in front of this one.
 static bool positions_skip(struct lane *lane, uint16_t number, uint64_t position) {

@@ -123,7 +123,7 @@ static void progress_print(struct adoption *adoption, bool now) {
   }
   adoption->progress_at_ns = time + PROGRESS_INTERVAL;
   (void)printf("adopted %" PRIu64 " of %" PRIu64 " events, commands read to %" PRIu64 " of %" PRIu64 "\n",
-               replay_counters(adoption->replay)->events, adoption->wanted, adoption->reached, adoption->last_seq);
+               replay_counters(adoption->replay)->adopted, adoption->wanted, adoption->reached, adoption->last_seq);
   (void)fflush(stdout);
 }
 
@@ -262,9 +262,9 @@ static enum lumin_status adoption_make(struct adoption *adoption) {
 static void summary_print(const struct adoption *adoption) {
   const struct replay_counters *counters = replay_counters(adoption->replay);
   (void)printf("decided again: %" PRIu64 " applied, %" PRIu64 " unchanged, %" PRIu64 " refused, %" PRIu64
-               " dead; %" PRIu64 " had their outcome\n",
+               " dead; %" PRIu64 " had their outcome; %" PRIu64 " events more that had not been published\n",
                counters->statuses[OUTCOME_APPLIED], counters->statuses[OUTCOME_UNCHANGED],
-               counters->statuses[OUTCOME_REJECTED], counters->statuses[OUTCOME_DEAD], counters->again);
+               counters->statuses[OUTCOME_REJECTED], counters->statuses[OUTCOME_DEAD], counters->again, counters->made);
 }
 
 enum lumin_status repair_adopt(struct repair *repair, bool *ret_whole) {

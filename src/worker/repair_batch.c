@@ -243,8 +243,12 @@ static void batch_count(struct replay *replay, const struct batch *batch) {
   size_t count = 0, events = 0;
   const struct command *commands = batch_commands(batch, &count);
   (void)batch_events(batch, &events);
-  replay->counters.events += events;
+  replay->counters.made += events;
   for (size_t i = 0; i < count; i++) {
+    if (commands[i].outcome.status == OUTCOME_APPLIED && !commands[i].unrecorded) {
+      replay->counters.adopted += commands[i].precedent_count;
+      replay->counters.made -= commands[i].precedent_count;
+    }
     if (commands[i].unrecorded) {
       replay->counters.again++;
     } else {

@@ -52,7 +52,9 @@ enum lumin_status repair_database_failed(struct repair *repair, enum lumin_statu
 struct replay;
 
 struct replay_counters {
-  uint64_t events, statuses[OUTCOME_DEAD + 1];
+  uint64_t adopted; // events of the event stream
+  uint64_t made;    // events that it does not hold
+  uint64_t statuses[OUTCOME_DEAD + 1];
   uint64_t again; // had their outcome already
 };
 
