@@ -83,7 +83,8 @@ static enum lumin_status claim_take(struct batch *batch, enum identifier_kind ki
 }
 
 // The holder's own state says that it holds the key; so does the table, since both are written together. After a guess
-// that the key was free this proves the guess wrong, and claims_need_look must see it.
+// that the key was free this proves the guess wrong, and claims_need_look must see it. In a repair, where commands come
+// in another order than they were committed in, another user may hold it already: only the row tells.
 static enum lumin_status claim_give(struct batch *batch, enum identifier_kind kind, struct span key,
                                     const struct uuid *user_id) {
   struct claim *claim = claim_get(batch, kind, key);
@@ -91,9 +92,9 @@ static enum lumin_status claim_give(struct batch *batch, enum identifier_kind ki
     return LUMIN_NO_MEMORY;
   }
   if (claim->known && !uuid_is_nil(&claim->now) && !uuid_equal(&claim->now, user_id)) {
-    return LUMIN_OK; // a repair has found it with two users, and another one has it now
+    return LUMIN_OK;
   }
-  if (!claim->known && !claim->assumed) {
+  if (!claim->known && !claim->assumed && batch->precedents == NULL) {
     claim->known = true;
     claim->before = *user_id;
   }
@@ -170,6 +171,7 @@ enum lumin_status claims_force(struct batch *batch, const struct user *before, c
       return LUMIN_NO_MEMORY;
     }
     if (claim != NULL) {
+      claim->assumed = claim->assumed || !claim->known;
       claim->now = after->id;
     }
     if (change_gives(&changes[i])) {
@@ -181,20 +183,27 @@ enum lumin_status claims_force(struct batch *batch, const struct user *before, c
 
 enum lumin_status claims_disprove(struct batch *batch, const struct user *before, const struct user *after,
                                   struct refusal *ret_refusal) {
+  static const enum lumin_status reasons[] = {LUMIN_EMAIL_TAKEN, LUMIN_PHONE_TAKEN};
   struct key_change changes[2];
+  enum lumin_status held = LUMIN_OK, wanted = LUMIN_OK; // the first key of each
   changes_find(before, after, changes);
-  enum lumin_status status = claims_move(batch, before, after, ret_refusal);
-  if (status != LUMIN_OK) {
-    return status; // somebody has it at this very place too
+  for (size_t i = 0; i < 2; i++) {
+    if (!change_takes(&changes[i])) {
+      continue;
+    }
+    const struct claim *claim = claim_get(batch, changes[i].kind, changes[i].new);
+    if (claim == NULL) {
+      return LUMIN_NO_MEMORY;
+    }
+    bool is_held = !uuid_is_nil(&claim->now) && !uuid_equal(&claim->now, &after->id);
+    held = held == LUMIN_OK && is_held ? reasons[i] : held;
+    wanted = wanted == LUMIN_OK ? reasons[i] : wanted;
   }
-  status = claims_move(batch, after, before, ret_refusal); // who had it then gave it up later, or earlier, than here
-  if (status != LUMIN_OK) {
-    return status;
+  if (wanted == LUMIN_OK) {
+    return LUMIN_INTERNAL;
   }
-  if (change_takes(&changes[0])) {
-    return claim_refuse(ret_refusal, LUMIN_EMAIL_TAKEN);
-  }
-  return change_takes(&changes[1]) ? claim_refuse(ret_refusal, LUMIN_PHONE_TAKEN) : LUMIN_INTERNAL;
+  // Where nobody holds one at this place, whoever did gave it up later, or took it earlier, than in this order.
+  return claim_refuse(ret_refusal, held != LUMIN_OK ? held : wanted);
 }
 
 bool claims_need_look(const struct batch *batch) {

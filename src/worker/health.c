@@ -7,8 +7,10 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
+#include "lumin/application/pipeline.h"
 #include "lumin/base/clock.h"
 
 #define HEALTH_SECONDS 4
@@ -24,12 +26,17 @@ struct health {
 
 static void alarm_set(void);
 static void fine(const char *name, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void warn(const char *name, const char *format, ...) __attribute__((format(printf, 2, 3)));
 static void fail(struct health *health, const char *name, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 static bool check_postgres(struct health *health);
 static bool check_nats(struct health *health);
-static void check_schema(struct health *health);
+static void check_tables(struct health *health);
+static bool check_schema(struct health *health);
 static void check_workers(struct health *health);
+static void check_alarms(struct health *health);
+static void check_lost(struct health *health);
+static void check_dead(struct health *health);
 static void check_streams(struct health *health);
 static void check_probe(struct health *health);
 static void check_caches(struct health *health);
@@ -47,8 +54,7 @@ enum program_exit health_run(const struct config *config, bool local) {
   bool postgres = check_postgres(&health);
   bool nats = check_nats(&health);
   if (postgres && !local) {
-    check_schema(&health);
-    check_workers(&health);
+    check_tables(&health);
   }
   if (nats && !local) {
     check_streams(&health);
@@ -82,6 +88,16 @@ static void fine(const char *name, const char *format, ...) {
   (void)printf("\n");
 }
 
+// Something that somebody has to look at, though the service works.
+static void warn(const char *name, const char *format, ...) {
+  va_list arguments;
+  (void)printf("WARN %-9s ", name);
+  va_start(arguments, format);
+  (void)vprintf(format, arguments);
+  va_end(arguments);
+  (void)printf("\n");
+}
+
 static void fail(struct health *health, const char *name, const char *format, ...) {
   va_list arguments;
   health->failed = true;
@@ -109,7 +125,7 @@ static bool check_postgres(struct health *health) {
   return true;
 }
 
-static void check_schema(struct health *health) {
+static bool check_schema(struct health *health) {
   struct schema_problem problem = {""};
   struct schema_settings settings = program_settings(&health->config);
   enum lumin_status status = schema_check(health->program.database, schema_plan(), &problem);
@@ -118,9 +134,20 @@ static void check_schema(struct health *health) {
   }
   if (status != LUMIN_OK) {
     fail(health, "schema", "%s", problem.text);
-    return;
+    return false;
   }
   fine("schema", "%zu migrations, %u partitions", migration_count, settings.partitions);
+  return true;
+}
+
+static void check_tables(struct health *health) {
+  bool current = check_schema(health);
+  check_workers(health);
+  if (current) {
+    check_alarms(health);
+    check_lost(health);
+    check_dead(health);
+  }
 }
 
 static void check_workers(struct health *health) {
@@ -150,6 +177,84 @@ static void check_workers(struct health *health) {
     return;
   }
   fine("ownership", "every partition has a living owner");
+}
+
+// ---- alarms: under the names that their log lines have
+
+static const struct {
+  const char *alarm, *name, *advice;
+} advices[] = {
+    {"event_stream_ahead", "closed",
+     "the event stream knows more than the table: lumin-user repair --adopt, or --discard (docs/operations.md)"},
+    {"relay_stuck", "relay", "their events do not get onto the event stream: is it full?"},
+};
+
+static void alarm_tell(struct health *health, const char *alarm, const char *partitions) {
+  for (size_t i = 0; i < sizeof advices / sizeof advices[0]; i++) {
+    if (strcmp(advices[i].alarm, alarm) == 0) {
+      fail(health, advices[i].name, "partitions %s: %s: %s", partitions, alarm, advices[i].advice);
+      return;
+    }
+  }
+  fail(health, "alarm", "partitions %s: %s", partitions, alarm);
+}
+
+static PGresult *rows_ask(struct health *health, const char *sql) {
+  PGresult *rows = NULL;
+  struct database_query query = {.sql = sql};
+  if (database_ask(health->program.database, &query, &rows) != LUMIN_OK) {
+    fail(health, "alarms", "PostgreSQL: %s", database_error(health->program.database));
+    return NULL;
+  }
+  return rows;
+}
+
+// By those who own them: what a dead worker said of a partition is another's to say now.
+static void check_alarms(struct health *health) {
+  PGresult *rows = rows_ask(health, "SELECT p.alarm, string_agg(p.partition::text, ', ' ORDER BY p.partition) FROM "
+                                    "lumin.partitions p JOIN lumin.workers w ON w.worker_id = p.owner AND "
+                                    "w.lease_until > clock_timestamp() WHERE p.alarm IS NOT NULL GROUP BY p.alarm");
+  if (rows == NULL) {
+    return;
+  }
+  for (int i = 0; i < PQntuples(rows); i++) {
+    alarm_tell(health, PQgetvalue(rows, i, 0), PQgetvalue(rows, i, 1));
+  }
+  if (PQntuples(rows) == 0) {
+    fine("alarms", "none");
+  }
+  PQclear(rows);
+}
+
+static void check_lost(struct health *health) {
+  int64_t lost = 0;
+  if (database_number(health->program.database, "SELECT count(*) FROM lumin.lost_ranges WHERE acknowledged_at IS NULL",
+                      &lost) != LUMIN_OK) {
+    fail(health, "lost", "PostgreSQL: %s", database_error(health->program.database));
+  } else if (lost > 0) {
+    warn("lost", "commands_lost: commands of %lld ranges expired unread; lumin-user verify names them",
+         (long long)lost);
+  }
+}
+
+// Commands of the last day that died, and those among them that somebody had published past the mapping.
+static void check_dead(struct health *health) {
+  PGresult *rows = rows_ask(health, "SELECT partition, user_token FROM lumin.dead_commands WHERE stream_ts > "
+                                    "(extract(epoch FROM clock_timestamp() - interval '1 day') * 1000000000)::int8 "
+                                    "LIMIT 1001");
+  int astray = 0;
+  for (int i = 0; rows != NULL && i < PQntuples(rows); i++) {
+    struct span token = span_from_text(PQgetvalue(rows, i, 1));
+    struct uuid user;
+    astray += uuid_parse(token, &user) == LUMIN_OK &&
+              partition_of(token, (uint32_t)health->config.partitions) != strtoul(PQgetvalue(rows, i, 0), NULL, 10);
+  }
+  if (rows != NULL && PQntuples(rows) > 0) {
+    bool more = PQntuples(rows) > 1000;
+    warn("dead", "commands_dead: %s%d in the last day, %d of them in a partition not their user's (wrong_partition)",
+         more ? "more than " : "", more ? 1000 : PQntuples(rows), astray);
+  }
+  PQclear(rows);
 }
 
 // ---- NATS

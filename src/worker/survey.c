@@ -253,9 +253,14 @@ void survey_answer(struct lane *lane, struct span rest, struct span payload, int
     }
     survey_read(lane);
   } else if (survey->step == SURVEY_CREATING && span_equal(kind, SPAN_LITERAL("n"))) {
-    if (js_consumer_info_parse(payload, lane->turn, &consumer, &error) == LUMIN_OK && error.code == 0) {
-      survey->step = SURVEY_PULLING;
-      survey->deadline_ns = clock_monotonic_ns() + SURVEY_PATIENCE;
+    if (js_consumer_info_parse(payload, lane->turn, &consumer, &error) != LUMIN_OK || error.code != 0) {
+      return;
+    }
+    survey->step = SURVEY_PULLING;
+    survey->deadline_ns = clock_monotonic_ns() + SURVEY_PATIENCE;
+    if (consumer.pending == 0) { // all that came last was removed: no message would ever end the reading
+      survey_finish(lane);
+    } else {
       pull_send(lane);
     }
   } else if (survey->step == SURVEY_PULLING && span_equal(kind, SPAN_LITERAL("p")) &&

@@ -187,7 +187,7 @@ export class Load {
    */
   static async start(rig, { users = 150, callers = 16, rate = 150, timeout = 1500, dead = 0.005, think = 12 } = {}) {
     const load = new Load();
-    Object.assign(load, { callers, rate, timeout, dead, think, random: new Random(), history: new History() });
+    Object.assign(load, { callers, rate, timeout, dead, think, random: new Random(), history: new History(), sent: new Map() });
     load.users = new Users(load.random, users);
     load.gateway = await rig.connect("gateway");
     load.publisher = await rig.connect("command_publisher");
@@ -215,6 +215,7 @@ export class Load {
     for (let tries = 0; tries < 6; tries++) {
       const { answer } = await call(this.history, this.gateway, command, { timeout: this.timeout });
       this.users.learn(command, answer);
+      if (answer.kind === "outcome" && !this.sent.has(command.id)) this.sent.set(command.id, { command, answer });
       if (answer.kind === "outcome") {
         if (!random.chance(0.05)) break;
       } else if (!this.goesOn() || !random.chance(0.8)) {
@@ -267,6 +268,11 @@ export class Load {
       every: 10,
       what: "an answer to the load",
     });
+  }
+
+  /** Commands that were decided by request/reply, each once: [{ command, answer }]. */
+  answers() {
+    return [...this.sent.values()].filter(({ answer }) => answer);
   }
 
   /** Ends it when what is open is answered or given up. */
