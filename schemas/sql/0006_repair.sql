@@ -12,9 +12,9 @@ CREATE TABLE lumin.void_positions (
   CHECK (last_position >= first_position)
 );
 
--- The repairs that were made. One that gives events up is noted before it removes the first, so that it can be gone on
--- with: `finished_at` is NULL until then. `skipped_seq` is where it left the command stream; NULL: its commands are read
--- on.
+-- The repairs that were made, each noted before it changes anything. As long as one is not finished workers take no
+-- partitions: what it has half done nobody sees, and it is gone on with when it is run again. `skipped_seq` is where it
+-- left the command stream; NULL: the commands are read on.
 CREATE TABLE lumin.repairs (
   repair_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   kind text NOT NULL CHECK (kind IN ('adopt', 'discard')),
@@ -29,6 +29,35 @@ ALTER TABLE lumin.partitions
   ADD COLUMN alarm text COLLATE "C",
   ADD COLUMN alarm_since timestamptz;
 
+-- As before, but nothing while a repair is not finished.
+CREATE OR REPLACE FUNCTION lumin.take_share(p_owner uuid, p_lane integer, p_held integer[]) RETURNS SETOF lumin.partitions
+LANGUAGE sql AS $$
+  WITH room AS MATERIALIZED (
+    SELECT greatest(s.share - s.held, 0) AS count FROM lumin.lane_shares() s
+     WHERE s.worker_id = p_owner AND s.lane = p_lane
+       AND NOT EXISTS (SELECT FROM lumin.repairs r WHERE r.finished_at IS NULL)),
+  astray AS (
+    SELECT p.partition
+      FROM lumin.partitions p
+     WHERE p.owner = p_owner AND p.lane = p_lane AND p.partition <> ALL (p_held) AND EXISTS (SELECT FROM room)
+       FOR UPDATE OF p SKIP LOCKED),
+  free AS (
+    SELECT p.partition
+      FROM lumin.partitions p
+     WHERE NOT EXISTS (SELECT FROM lumin.workers w
+                        WHERE w.worker_id = p.owner AND w.lease_until > clock_timestamp())
+     ORDER BY p.partition
+     LIMIT coalesce((SELECT r.count FROM room r), 0)
+       FOR UPDATE OF p SKIP LOCKED)
+  UPDATE lumin.partitions p
+     SET owner = p_owner, lane = p_lane, epoch = epoch + 1, owned_since = clock_timestamp(),
+         backend_pid = pg_backend_pid(),
+         backend_start = (SELECT a.backend_start FROM pg_stat_activity a WHERE a.pid = pg_backend_pid())
+    FROM (SELECT partition FROM astray UNION ALL SELECT partition FROM free) c
+   WHERE p.partition = c.partition
+  RETURNING p.*
+$$;
+
 -- Takes partitions from whoever has them, for a program that is alive. It waits for a commit under way, and fences off
 -- the rest of what their owner does.
 CREATE FUNCTION lumin.seize_partitions(p_owner uuid, p_lane integer, p_partition integer[])
@@ -40,7 +69,8 @@ RETURNS SETOF lumin.partitions LANGUAGE sql AS $$
      ORDER BY p.partition
        FOR UPDATE OF p)
   UPDATE lumin.partitions p
-     SET owner = p_owner, lane = p_lane, epoch = epoch + 1, owned_since = clock_timestamp(), backend_pid = pg_backend_pid(),
+     SET owner = p_owner, lane = p_lane, epoch = epoch + 1, owned_since = clock_timestamp(),
+         backend_pid = pg_backend_pid(),
          backend_start = (SELECT a.backend_start FROM pg_stat_activity a WHERE a.pid = pg_backend_pid())
     FROM wanted w
    WHERE p.partition = w.partition

@@ -67,6 +67,8 @@ LUMIN_MUST_USE enum lumin_status claims_move(struct batch *batch, const struct u
                                              struct refusal *ret_refusal);
 // As claims_move, of a change that is a fact: whoever else holds a key has given it up in the meantime.
 LUMIN_MUST_USE enum lumin_status claims_force(struct batch *batch, const struct user *before, const struct user *after);
+// Whether the change takes a key, as far as that was decided on rows.
+bool claims_are_taken(struct batch *batch, const struct user *before, const struct user *after);
 // A change that is known not to have been: refuses it for the key that another user must have held. INTERNAL where it
 // asks for none.
 enum lumin_status claims_disprove(struct batch *batch, const struct user *before, const struct user *after,

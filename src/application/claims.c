@@ -181,6 +181,18 @@ enum lumin_status claims_force(struct batch *batch, const struct user *before, c
   return status;
 }
 
+bool claims_are_taken(struct batch *batch, const struct user *before, const struct user *after) {
+  struct key_change changes[2];
+  bool taken = false, known = true;
+  changes_find(before, after, changes);
+  for (size_t i = 0; i < 2; i++) {
+    const struct claim *claim = change_takes(&changes[i]) ? claim_get(batch, changes[i].kind, changes[i].new) : NULL;
+    taken = taken || claim != NULL;
+    known = known && (claim == NULL || claim->known);
+  }
+  return taken && known; // else the batch is decided again, on rows
+}
+
 enum lumin_status claims_disprove(struct batch *batch, const struct user *before, const struct user *after,
                                   struct refusal *ret_refusal) {
   static const enum lumin_status reasons[] = {LUMIN_EMAIL_TAKEN, LUMIN_PHONE_TAKEN};

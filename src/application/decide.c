@@ -232,7 +232,7 @@ static enum lumin_status command_apply(struct batch *batch, struct command *comm
   } else if (status == LUMIN_OK && decision.event_count > 0) { // a command about no user has no events
     status = working == NULL ? LUMIN_INTERNAL : claims_move(batch, &working->now, &decision.user, &decision.refusal);
   }
-  if (status == LUMIN_NO_MEMORY || status == LUMIN_GAP) {
+  if (status == LUMIN_NO_MEMORY || status == LUMIN_GAP || status == LUMIN_STOPPED) {
     return status;
   }
   if (status_refuses(status)) {

@@ -111,6 +111,14 @@ static bool there_is_room(struct batch *batch, const struct command *command, co
          !versions_are_taken(all, &command->user_id, decision->events[0].version, decision->user.version);
 }
 
+// A hole in front of a published event tells that something has filled it. Behind the last one of a partition nothing
+// tells whether a command was decided, and a lane that was behind had not decided those that others' published events
+// have long passed by.
+static bool there_is_an_end(struct batch *batch, const struct command *command) {
+  uint16_t partition = command->inbound->partition;
+  return position_taken(batch->precedents, partition, batch_mark(batch, partition)->event_position) == UINT64_MAX;
+}
+
 // The command's own events are the next ones of its partition on the stream. An earlier command of the same id, one
 // that was dead, comes before its turn.
 static bool turn_is(struct batch *batch, const struct command *command) {
@@ -237,7 +245,10 @@ enum lumin_status decision_follow(struct batch *batch, struct command *command, 
     return status;
   }
   if (there_is_room(batch, command, decision)) {
-    return claims_move(batch, &working->now, &decision->user, &decision->refusal);
+    status = claims_move(batch, &working->now, &decision->user, &decision->refusal);
+    bool waits = status == LUMIN_OK && there_is_an_end(batch, command) &&
+                 claims_are_taken(batch, &working->now, &decision->user);
+    return waits ? LUMIN_STOPPED : status;
   }
   return claims_disprove(batch, &working->now, &decision->user, &decision->refusal);
 }

@@ -34,6 +34,7 @@ static bool check_nats(struct health *health);
 static void check_tables(struct health *health);
 static bool check_schema(struct health *health);
 static void check_workers(struct health *health);
+static void check_repair(struct health *health);
 static void check_alarms(struct health *health);
 static void check_lost(struct health *health);
 static void check_dead(struct health *health);
@@ -144,6 +145,7 @@ static void check_tables(struct health *health) {
   bool current = check_schema(health);
   check_workers(health);
   if (current) {
+    check_repair(health);
     check_alarms(health);
     check_lost(health);
     check_dead(health);
@@ -207,6 +209,18 @@ static PGresult *rows_ask(struct health *health, const char *sql) {
     return NULL;
   }
   return rows;
+}
+
+static void check_repair(struct health *health) {
+  int64_t open = 0;
+  if (database_number(health->program.database, "SELECT count(*) FROM lumin.repairs WHERE finished_at IS NULL",
+                      &open) != LUMIN_OK) {
+    fail(health, "repair", "PostgreSQL: %s", database_error(health->program.database));
+  } else if (open > 0) {
+    fail(health, "repair",
+         "one is under way, or was interrupted: run lumin-user repair again; until it has ended no "
+         "worker takes a partition");
+  }
 }
 
 // By those who own them: what a dead worker said of a partition is another's to say now.

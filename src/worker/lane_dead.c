@@ -4,6 +4,7 @@
 #include "lane_internal.h"
 #include "lumin/application/tokens.h"
 #include "lumin/base/clock.h"
+#include "relay_wire.h"
 
 #define DEAD_HEADERS_ROOM 8192 // more than all that are added here have together
 #define DEAD_ACK_TIMEOUT (5 * NS_PER_SECOND)
@@ -12,7 +13,6 @@
 
 static size_t headers_fill(const struct lane *lane, uint16_t number, const struct stored_dead *dead,
                            struct link_header headers[HEADERS_MAX]);
-static bool headers_are_whole(const struct link_header *headers, size_t count);
 
 // It came with fewer headers than it leaves with; where there is no room the row alone has the payload.
 static bool payload_fits(const struct lane *lane, const struct stored_dead *dead) {
@@ -125,13 +125,4 @@ static size_t headers_fill(const struct lane *lane, uint16_t number, const struc
     headers[count++] = (struct link_header){"Lumin-Dead-Payload", SPAN_LITERAL("omitted")};
   }
   return count + carried_fill(lane, dead, headers + count);
-}
-
-static bool headers_are_whole(const struct link_header *headers, size_t count) {
-  for (size_t i = 0; i < count; i++) {
-    if (headers[i].value.data == NULL) {
-      return false;
-    }
-  }
-  return true;
 }

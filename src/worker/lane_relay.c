@@ -120,15 +120,6 @@ void lane_publish_events(struct lane *lane, const struct batch *batch) {
 
 // ---- what is read back
 
-static bool headers_are_whole(const struct link_header *headers, size_t count) {
-  for (size_t i = 0; i < count; i++) {
-    if (headers[i].value.data == NULL) {
-      return false;
-    }
-  }
-  return true;
-}
-
 // A repair may have left positions without an event in front of this one.
 static bool positions_skip(struct lane *lane, uint16_t number, uint64_t position) {
   while (relay_pushed(lane->relay, number) + 1 < position) {

@@ -86,7 +86,7 @@ static size_t headers_make(const struct relay_entry *entry, struct span prefix, 
   return count;
 }
 
-static bool headers_are_whole(const struct link_header *headers, size_t count) {
+bool headers_are_whole(const struct link_header *headers, size_t count) {
   for (size_t i = 0; i < count; i++) {
     if (headers[i].value.data == NULL) {
       return false;

@@ -27,6 +27,7 @@ struct outgoing *outgoing_create(const struct outgoing *source, size_t *ret_byte
 struct span outgoing_subject(const struct relay_entry *entry, struct span prefix, struct arena *arena);
 
 #define OUTGOING_HEADERS_MAX 16
+bool headers_are_whole(const struct link_header *headers, size_t count); // none lacked memory
 
 // The entry as a message, in the arena. `expected_last` < 0: without expectation.
 struct outgoing_form {

@@ -149,18 +149,19 @@ static enum program_exit repair_own(struct repair *repair) {
 
 // ---- adopt
 
-static enum lumin_status adoption_note(struct repair *repair, uint64_t events) {
-  char sql[160];
-  (void)snprintf(
-      sql, sizeof sql,
-      "INSERT INTO lumin.repairs (kind, finished_at, events) VALUES ('adopt', clock_timestamp(), %" PRIu64 ")", events);
-  enum lumin_status status = database_run(repair->database, sql);
-  return status == LUMIN_OK ? status : repair_database_failed(repair, status);
+static enum lumin_status adoption_make(struct repair *repair, bool *ret_whole) {
+  enum lumin_status status = repair_note(repair);
+  if (status == LUMIN_OK) {
+    status = repair_adopt(repair, ret_whole);
+  }
+  if (status != LUMIN_OK) {
+    program_complain(repair->program, "the partitions stay closed until it is run again");
+  }
+  return status;
 }
 
 static enum program_exit adopt_make(struct repair *repair) {
-  bool whole = false;
-  uint64_t events = repair->ahead_events;
+  bool whole = false, fine = false;
   enum lumin_status status = repair_find_starts(repair);
   if (status == LUMIN_OK) {
     status = repair_locate(repair);
@@ -171,19 +172,18 @@ static enum program_exit adopt_make(struct repair *repair) {
   if (status != LUMIN_OK || repair->options->dry_run) {
     return exit_of(status);
   }
-  status = repair_adopt(repair, &whole);
+  status = adoption_make(repair, &whole);
   if (status == LUMIN_OK && !whole) {
     program_complain(repair->program, "%" PRIu64 " events of the event stream could not be taken into the table",
                      repair->ahead_events);
-    return PROGRAM_FAILED;
   }
   if (status == LUMIN_OK) {
-    status = adoption_note(repair, events);
+    status = repair_end(repair, repair->adopted, &fine);
   }
-  if (status == LUMIN_OK) {
+  if (status == LUMIN_OK && whole && fine) {
     (void)printf("done: workers go on from here; check with lumin-user verify\n");
   }
-  return exit_of(status);
+  return status == LUMIN_OK && !(whole && fine) ? PROGRAM_FAILED : exit_of(status);
 }
 
 // ---- discard
@@ -194,7 +194,7 @@ static enum program_exit discard_make(struct repair *repair) {
     plan_print(repair);
     status = users_print(repair);
   }
-  if (status == LUMIN_OK && repair->options->commands == REPAIR_COMMANDS_SKIP && !repair->unfinished) {
+  if (status == LUMIN_OK && repair->options->commands == REPAIR_COMMANDS_SKIP && !repair->discarding) {
     (void)printf("commands of the stream since then: up to %" PRIu64 ", skipped\n", repair->commands.last_seq);
   }
   if (status == LUMIN_OK && !repair->options->dry_run) {
@@ -208,21 +208,28 @@ static enum program_exit discard_make(struct repair *repair) {
 
 // ---- which
 
-// A discard that was begun is gone on with, as it was meant.
+// A repair that was begun is gone on with; a discard as it was meant.
 static enum program_exit unfinished_find(struct repair *repair) {
-  int64_t count = 0;
+  int64_t discards = 0, adoptions = 0;
   enum lumin_status status = database_number(
-      repair->database, "SELECT count(*) FROM lumin.repairs WHERE kind = 'discard' AND finished_at IS NULL", &count);
+      repair->database, "SELECT count(*) FROM lumin.repairs WHERE kind = 'discard' AND finished_at IS NULL", &discards);
+  if (status == LUMIN_OK) {
+    status =
+        database_number(repair->database,
+                        "SELECT count(*) FROM lumin.repairs WHERE kind = 'adopt' AND finished_at IS NULL", &adoptions);
+  }
   if (status != LUMIN_OK) {
     return exit_of(repair_database_failed(repair, status));
   }
-  repair->unfinished = count > 0;
-  if (repair->unfinished && repair->options->kind != REPAIR_DISCARD) {
+  repair->unfinished = discards + adoptions > 0;
+  repair->discarding = discards > 0;
+  if (repair->discarding && repair->options->kind != REPAIR_DISCARD) {
     program_complain(repair->program, "a discard was begun and has not ended: run repair --discard again");
     return PROGRAM_FAILED;
   }
   if (repair->unfinished) {
-    (void)printf("going on with a discard that was begun: of its commands nothing is changed any more\n");
+    (void)printf("going on with a repair that was begun%s\n",
+                 repair->discarding ? ": what becomes of the commands is settled" : "");
   }
   return PROGRAM_OK;
 }

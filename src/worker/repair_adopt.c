@@ -97,15 +97,19 @@ static enum lumin_status orphans_adopt(struct adoption *adoption, uint16_t parti
   }
 }
 
+// Partition by partition, so that e-mails pass between users in any order: then the identifiers are settled, for the
+// commands that come.
 static enum lumin_status orphans_adopt_all(struct adoption *adoption) {
   struct repair *repair = adoption->repair;
   enum lumin_status status = LUMIN_OK;
+  bool any = false;
   for (size_t i = 0; status == LUMIN_OK && i < repair->ahead_count; i++) {
     if (repair->ahead[i].orphans > 0) {
       status = orphans_adopt(adoption, repair->ahead[i].partition);
+      any = true;
     }
   }
-  return status;
+  return status == LUMIN_OK && (any || repair->unfinished) ? repair_settle(repair) : status;
 }
 
 static enum lumin_status anchors_find(struct adoption *adoption) {
@@ -282,6 +286,7 @@ enum lumin_status repair_adopt(struct repair *repair, bool *ret_whole) {
     summary_print(adoption);
   }
   *ret_whole = repair->ahead_events == 0;
+  repair->adopted = room ? replay_counters(adoption->replay)->adopted : 0;
   replay_destroy(adoption->replay);
   free(adoption->anchors);
   free(adoption);

@@ -23,7 +23,7 @@ struct replay {
   struct arena *arena; // of a batch
   struct pipeline pipeline;
   struct partition_truth *truths;
-  bool *stuck; // by partition
+  bool *stuck; // by partition: nothing more is committed there
   struct inbound *messages;
   uint64_t *next;
   struct replay_counters counters;
@@ -329,6 +329,10 @@ static enum lumin_status single_settle(struct replay *replay, const struct inbou
                "table, nor is there a command that leads to it");
     return LUMIN_OK;
   }
+  if (status == LUMIN_STOPPED) { // the rest of the partition is for the worker, when all is settled
+    replay->stuck[message->partition] = true;
+    return LUMIN_OK;
+  }
   if (status == LUMIN_VERSION_TAKEN) {
     stuck_note(replay, message, "the table holds another event in the place of one on the event stream");
     return LUMIN_OK;
@@ -344,7 +348,7 @@ static enum lumin_status single_settle(struct replay *replay, const struct inbou
 }
 
 static bool status_is_of_a_command(enum lumin_status status) {
-  return status == LUMIN_GAP || status == LUMIN_VERSION_TAKEN || status == LUMIN_BAD_DATA ||
+  return status == LUMIN_GAP || status == LUMIN_STOPPED || status == LUMIN_VERSION_TAKEN || status == LUMIN_BAD_DATA ||
          status == LUMIN_NO_MEMORY || status == LUMIN_CONFLICT;
 }
 

@@ -67,26 +67,13 @@ static enum lumin_status places_clear(struct repair *repair) {
   return status == LUMIN_OK ? status : repair_database_failed(repair, status);
 }
 
-static enum lumin_status discard_end(struct repair *repair, uint64_t events) {
-  char text[24];
-  PGresult *rows = NULL;
-  (void)snprintf(text, sizeof text, "%" PRIu64, events);
-  const char *values[] = {text};
-  struct database_query query = {.sql = "UPDATE lumin.repairs SET finished_at = clock_timestamp(), events = events + "
-                                        "$1::int8 WHERE kind = 'discard' AND finished_at IS NULL",
-                                 .values = values,
-                                 .count = 1};
-  enum lumin_status status = database_ask(repair->database, &query, &rows);
-  PQclear(rows);
-  return status == LUMIN_OK ? status : repair_database_failed(repair, status);
-}
-
 // ---- the messages
 
 static enum lumin_status message_remove(struct removal *removal, uint64_t seq) {
   struct program *program = removal->repair->program;
   struct client_answer answer;
   struct js_error error = {0};
+  bool done = false;
   ARENA_SCOPED struct arena *arena = arena_create((size_t)1 << 16);
   if (arena == NULL) {
     return LUMIN_NO_MEMORY;
@@ -97,7 +84,7 @@ static enum lumin_status message_remove(struct removal *removal, uint64_t seq) {
   FAILPOINT("repair.remove");
   enum lumin_status status = client_ask(program->client, &question, arena, &answer);
   if (status == LUMIN_OK) {
-    status = js_success_parse(answer.payload, arena, &error);
+    status = js_success_parse(answer.payload, arena, &done, &error);
   }
   bool gone = status == LUMIN_OK &&
               (error.code == 0 || error.err_code == JS_ERR_NO_MESSAGE || error.err_code == JS_ERR_SEQUENCE_NOT_FOUND);
@@ -146,8 +133,9 @@ static enum lumin_status messages_remove(struct removal *removal) {
 }
 
 enum lumin_status repair_discard(struct repair *repair) {
+  bool fine = false;
   struct removal removal = {.repair = repair, .progress_at_ns = clock_monotonic_ns() + PROGRESS_INTERVAL};
-  enum lumin_status status = repair->unfinished ? LUMIN_OK : discard_begin(repair);
+  enum lumin_status status = repair->discarding ? LUMIN_OK : discard_begin(repair);
   FAILPOINT("repair.noted");
   if (status == LUMIN_OK) {
     status = places_clear(repair);
@@ -156,5 +144,5 @@ enum lumin_status repair_discard(struct repair *repair) {
     status = messages_remove(&removal);
   }
   progress_print(&removal, true);
-  return status == LUMIN_OK ? discard_end(repair, removal.done) : status;
+  return status == LUMIN_OK ? repair_end(repair, removal.done, &fine) : status;
 }

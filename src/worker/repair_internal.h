@@ -5,6 +5,7 @@
 //   repair_adopt.c    the commands since, in their order, with the events that they had led to
 //   repair_batch.c    one batch of them, and its surprises
 //   repair_discard.c  the other way: away with the events
+//   repair_end.c      the note of a repair, and what both ways end with
 #pragma once
 
 #include "lumin/application/pipeline.h"
@@ -29,7 +30,9 @@ struct repair {
   struct staged_partition *ahead; // by number
   size_t ahead_count;
   uint64_t ahead_events;
-  bool unfinished; // an earlier discard was begun and did not end
+  uint64_t adopted; // events, in this run
+  bool unfinished;  // an earlier repair was begun and did not end
+  bool discarding;  // ... a discard
   struct tenure tenure;
 };
 
@@ -60,12 +63,21 @@ struct replay_counters {
 
 struct replay *replay_create(struct repair *repair); // NULL: no memory
 void replay_destroy(struct replay *replay);          // NULL is fine
-// In stream order for each partition. Commands of partitions that are stuck are passed over. Another status than OK
-// ends the repair; what is committed stays.
+// In stream order for each partition. Commands of partitions that cannot go on, or have gone as far as a repair can
+// tell, are passed over. Another status than OK ends the repair; what is committed stays.
 LUMIN_MUST_USE enum lumin_status replay_commit(struct replay *replay, const struct inbound *messages, size_t count);
 bool replay_is_stuck(const struct replay *replay, uint16_t partition);
 const struct partition_truth *replay_truth(const struct replay *replay, uint16_t partition); // as committed
 const struct replay_counters *replay_counters(const struct replay *replay);
+
+// ---- repair_end.c
+
+// Notes that it begins, unless that is noted: from now on no worker takes a partition until it ends.
+LUMIN_MUST_USE enum lumin_status repair_note(struct repair *repair);
+// Identifiers as the users have them.
+LUMIN_MUST_USE enum lumin_status repair_settle(struct repair *repair);
+// The same, and the note of the end. *ret_fine: nobody shares one.
+LUMIN_MUST_USE enum lumin_status repair_end(struct repair *repair, uint64_t events, bool *ret_fine);
 
 // ---- the two ways; the partitions are owned
 

@@ -262,6 +262,7 @@ static enum lumin_status command_take(struct repair *repair, const struct stream
   struct staged_command *command = &commands[(*count)++];
   command->partition = partition;
   command->seq = message->seq;
+  command->ts_ns = message->ts_ns;
   return inbound_command_id(&inbound, &command->command_id);
 }
 

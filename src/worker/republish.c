@@ -394,8 +394,15 @@ static enum program_exit republish_make(struct republish *republish) {
     program_complain(republish->program, "there are %u partitions", (unsigned)republish->partitions);
     return PROGRAM_USAGE;
   }
+  int64_t repairs = 0;
+  enum lumin_status status =
+      database_number(republish->database, "SELECT count(*) FROM lumin.repairs WHERE finished_at IS NULL", &repairs);
+  if (status == LUMIN_OK && repairs > 0) {
+    program_complain(republish->program, "a repair was begun and has not ended: run lumin-user repair again");
+    return PROGRAM_FAILED;
+  }
   // What was relayed is asked for before the stream's end: it is there, or missing.
-  enum lumin_status status = relayed_load(republish);
+  status = status == LUMIN_OK ? relayed_load(republish) : database_failed(republish, status);
   if (status == LUMIN_OK) {
     status = stream_ask(republish->program, STREAM_EVENTS, &republish->info);
   }

@@ -34,6 +34,9 @@ struct precedents {
 };
 
 // Between batch_decode and batch_load. `precedents` must outlive the batch. An inbound that is `expired` stands for a
-// command of which only the events are left. batch_decide and batch_record then may say GAP: an event between the table
-// and those of the stream is nowhere to be had.
+// command of which only the events are left. batch_decide then may say
+//   GAP      an event between the table and those of the stream is nowhere to be had
+//   STOPPED  a command behind its partition's last published event wants an e-mail or a phone: it may not have been
+//            decided at all, so it has to wait until all that was published is in the table
+// and the caller finds out whose fault it is by halving.
 LUMIN_MUST_USE enum lumin_status batch_follow(struct batch *batch, const struct precedents *precedents);

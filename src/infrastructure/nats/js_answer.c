@@ -22,17 +22,6 @@ enum lumin_status js_stream_info_parse(struct span bytes, struct arena *arena, s
   return status;
 }
 
-enum lumin_status js_success_parse(struct span bytes, struct arena *arena, struct js_error *ret_error) {
-  json_auto_t *root = NULL;
-  struct js_error error;
-  enum lumin_status status = js_json_open(bytes, arena, &root, &error);
-  if (status == LUMIN_OK && error.code == 0 && !json_is_true(json_object_get(root, "success")))
-    status = LUMIN_INTERNAL;
-  if (status == LUMIN_OK)
-    *ret_error = error;
-  return status;
-}
-
 enum lumin_status js_message_parse(struct span bytes, struct arena *arena, struct js_message *ret_answer,
                                    struct js_error *ret_error) {
   json_auto_t *root = NULL;

@@ -188,22 +188,23 @@ enum lumin_status staging_orphans(struct database *database, uint16_t partition,
 
 enum lumin_status staging_locate(struct database *database, const struct staged_command *commands, size_t count,
                                  struct arena *arena) {
-  static const enum column_type types[] = {COLUMN_INT4, COLUMN_INT8, COLUMN_UUID};
+  static const enum column_type types[] = {COLUMN_INT4, COLUMN_INT8, COLUMN_INT8, COLUMN_UUID};
   struct params params = {0};
-  struct columns columns = columns_begin(arena, types, 3, count);
+  struct columns columns = columns_begin(arena, types, 4, count);
   for (size_t i = 0; i < count; i++) {
     column_int4(&columns.items[0], commands[i].partition);
     column_int8(&columns.items[1], (int64_t)commands[i].seq);
-    column_uuid(&columns.items[2], &commands[i].command_id);
+    column_int8(&columns.items[2], commands[i].ts_ns);
+    column_uuid(&columns.items[3], &commands[i].command_id);
   }
   enum lumin_status status = params_columns(&params, &columns);
   return status == LUMIN_OK
-             ? rows_change(
-                   database,
-                   "UPDATE pg_temp.staged s SET seq = b.seq FROM (SELECT partition, min(seq) AS seq, id FROM "
-                   "unnest($1::int4[], $2::int8[], $3::uuid[]) AS u(partition, seq, id) GROUP BY partition, id) "
-                   "b WHERE s.command_id = b.id AND s.partition = b.partition AND s.seq IS NULL",
-                   &params)
+             ? rows_change(database,
+                           "UPDATE pg_temp.staged s SET seq = b.seq FROM (SELECT partition, min(seq) AS seq, min(ts) "
+                           "AS ts, id FROM unnest($1::int4[], $2::int8[], $3::int8[], $4::uuid[]) AS u(partition, seq, "
+                           "ts, id) GROUP BY partition, id) b WHERE s.command_id = b.id AND s.partition = b.partition "
+                           "AND b.ts <= s.time_ns AND s.seq IS NULL",
+                           &params)
              : status;
 }
 

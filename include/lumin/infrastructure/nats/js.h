@@ -79,9 +79,6 @@ LUMIN_MUST_USE enum lumin_status js_stream_info_parse(struct span bytes, struct 
 // {"success":true,"purged":7}
 LUMIN_MUST_USE enum lumin_status js_purged_parse(struct span bytes, struct arena *arena, uint64_t *ret_messages,
                                                  struct js_error *ret_error);
-// {"success":true}
-LUMIN_MUST_USE enum lumin_status js_success_parse(struct span bytes, struct arena *arena, struct js_error *ret_error);
-
 struct js_message {
   struct span subject;
   uint64_t seq;

@@ -37,9 +37,11 @@ LUMIN_MUST_USE enum lumin_status staging_index(struct database *database);
 struct staged_command {
   uint16_t partition;
   uint64_t seq;
+  int64_t ts_ns;
   struct uuid command_id;
 };
-// Tells the events of these commands where their commands stand; the first that comes under an id counts.
+// Tells the events of these commands where their commands stand. The first that comes under an id counts, unless it is
+// later than the event itself: then it repeats one that is gone.
 LUMIN_MUST_USE enum lumin_status staging_locate(struct database *database, const struct staged_command *commands,
                                                 size_t count, struct arena *arena);
 
