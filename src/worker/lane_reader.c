@@ -58,7 +58,7 @@ void lane_attach_reader(struct lane *lane) {
   for (uint32_t i = 0; i < lane->owned_count; i++) {
     struct partition *partition = &lane->partitions[lane->owned[i]];
     partition->attach = partition->verified = false;
-    partition->from_start = lane->anew;
+    partition->from_start = lane->anew && is_open(lane, lane->owned[i]);
     partition->advanced = (struct stream_position){0};
   }
   lane->attach = false;
@@ -82,20 +82,22 @@ static void verify_next_find(struct lane *lane) {
   }
 }
 
-// The cursor has found where to begin: what ends before that is compared, or was never read.
+// The cursor has found where to begin: what ends before that is compared, or was never read. Only for what is open: of
+// a partition that opens later this reader has passed messages over, and may never speak for it.
 void reader_starts(struct lane *lane, uint64_t start_seq) {
   lane->anew = false;
   for (uint32_t i = 0; i < lane->owned_count; i++) {
     const struct partition_truth *truth = &lane->truths[lane->owned[i]];
     bool same = truth->input_seq != lane->attached.seq || truth->input_ts_ns == lane->attached.ts_ns;
-    lane->partitions[lane->owned[i]].verified = truth->input_seq < start_seq && same;
+    bool open = is_open(lane, lane->owned[i]);
+    lane->partitions[lane->owned[i]].verified = open && truth->input_seq < start_seq && same;
   }
   verify_next_find(lane);
 }
 
 void reader_is_anew(struct lane *lane) {
   for (uint32_t i = 0; i < lane->owned_count; i++) {
-    lane->partitions[lane->owned[i]].from_start = true;
+    lane->partitions[lane->owned[i]].from_start = is_open(lane, lane->owned[i]);
   }
 }
 
