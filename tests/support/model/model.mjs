@@ -258,7 +258,8 @@ const addressesOf = (user) =>
 // nobody can read is like no other.
 function contentOf({ method, user, expected, fields, fault }) {
   const { userId: _subject, ...said } = given(fields);
-  return JSON.stringify([method, user, expected, Boolean(fault?.dead), Object.entries(said).sort()]);
+  const refused = fault?.field.startsWith("Lumin-") ? fault.field : ""; // a header that was refused counts, whatever it said
+  return JSON.stringify([method, user, expected, Boolean(fault?.dead), refused, Object.entries(said).sort()]);
 }
 
 export class Model {
