@@ -212,13 +212,13 @@ for (const [how, fewest] of [
   });
 }
 
-/** The failpoints of a worker that the sources name; those of repair are another program's, and repair.test.mjs's. */
+/** The failpoints of a worker that the sources name; those of repair and republish are repair.test.mjs's. */
 function failpoints() {
   const sources = path.join(repository, "src");
   const files = fs.readdirSync(sources, { recursive: true }).filter((file) => file.endsWith(".c"));
   const text = files.map((file) => fs.readFileSync(path.join(sources, file), "utf8")).join("");
   return [...new Set([...text.matchAll(/FAILPOINT\("([^"]+)"\)/g)].map(([, name]) => name))].filter(
-    (name) => !name.startsWith("repair."),
+    (name) => !/^(repair|republish)\./.test(name),
   );
 }
 
