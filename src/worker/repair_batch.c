@@ -152,7 +152,7 @@ static enum lumin_status items_read(struct replay *replay, struct staged_ids com
 static bool holes_are_there(const struct replay *replay, const struct command *commands, size_t count,
                             const struct precedents *precedents) {
   const struct precedent *item = precedents->items, *end = item + precedents->count;
-  for (uint16_t partition = 0; partition < replay->repair->partitions; partition++) {
+  for (uint32_t partition = 0; partition < replay->repair->partitions; partition++) {
     uint64_t expected = replay->truths[partition].event_position + 1;
     for (; item < end && item->partition == partition; item++) {
       if (item->position != expected++) {

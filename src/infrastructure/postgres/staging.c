@@ -283,13 +283,9 @@ enum lumin_status staging_anchors(struct database *database, uint64_t *ret_seqs,
                      NULL, ret_seqs, partitions);
 }
 
-static enum lumin_status runs_ask(struct database *database, const char *sql, const struct params *params,
-                                  struct arena *arena, struct staged_run **ret_runs, size_t *ret_count) {
-  PGresult *rows = NULL;
-  enum lumin_status status = rows_ask(database, sql, params, &rows);
-  if (status != LUMIN_OK) {
-    return status;
-  }
+// Takes the rows, which are cleared.
+static enum lumin_status runs_take(PGresult *rows, struct arena *arena, struct staged_run **ret_runs,
+                                   size_t *ret_count) {
   int count = PQntuples(rows);
   struct staged_run *runs = ARENA_ARRAY(arena, (size_t)count, struct staged_run);
   for (int i = 0; runs != NULL && i < count; i++) {
@@ -307,26 +303,32 @@ static enum lumin_status runs_ask(struct database *database, const char *sql, co
 
 enum lumin_status staging_runs(struct database *database, struct staged_ids users, struct arena *arena,
                                struct staged_run **ret_runs, size_t *ret_count) {
+  PGresult *rows = NULL;
   struct params params = {0};
   struct column ids = ids_column(users, arena);
   enum lumin_status status = params_column(&params, &ids);
-  return status == LUMIN_OK ? runs_ask(database,
-                                       "SELECT user_id, min(version), max(version) FROM (SELECT user_id, version, "
-                                       "version - row_number() OVER (PARTITION BY user_id ORDER BY version) AS run "
-                                       "FROM pg_temp.staged WHERE user_id = ANY ($1::uuid[])) r GROUP BY user_id, run",
-                                       &params, arena, ret_runs, ret_count)
-                            : status;
+  if (status == LUMIN_OK) {
+    status = rows_ask(database,
+                      "SELECT user_id, min(version), max(version) FROM (SELECT user_id, version, "
+                      "version - row_number() OVER (PARTITION BY user_id ORDER BY version) AS run "
+                      "FROM pg_temp.staged WHERE user_id = ANY ($1::uuid[])) r GROUP BY user_id, run",
+                      &params, &rows);
+  }
+  return status == LUMIN_OK ? runs_take(rows, arena, ret_runs, ret_count) : status;
 }
 
 enum lumin_status staging_users(struct database *database, const struct uuid *after, struct arena *arena,
                                 struct staged_run **ret_users, size_t *ret_count) {
+  PGresult *rows = NULL;
   struct params params = {0};
-  bool fine = params_uuid(&params, arena, after) == LUMIN_OK && params_int4(&params, arena, STAGED_CHUNK) == LUMIN_OK;
-  return fine ? runs_ask(database,
-                         "SELECT user_id, min(version), max(version) FROM pg_temp.staged WHERE user_id > $1::uuid "
-                         "GROUP BY user_id ORDER BY user_id LIMIT $2::int4",
-                         &params, arena, ret_users, ret_count)
-              : LUMIN_NO_MEMORY;
+  if (params_uuid(&params, arena, after) != LUMIN_OK || params_int4(&params, arena, STAGED_CHUNK) != LUMIN_OK) {
+    return LUMIN_NO_MEMORY;
+  }
+  enum lumin_status status = rows_ask(database,
+                                      "SELECT user_id, min(version), max(version) FROM pg_temp.staged "
+                                      "WHERE user_id > $1::uuid GROUP BY user_id ORDER BY user_id LIMIT $2::int4",
+                                      &params, &rows);
+  return status == LUMIN_OK ? runs_take(rows, arena, ret_users, ret_count) : status;
 }
 
 enum lumin_status staging_sequences(struct database *database, uint64_t after, struct arena *arena, uint64_t **ret_seqs,
