@@ -60,7 +60,10 @@ async function spy() {
   return subjects;
 }
 
-/** A client of the bare protocol, for what a proper one would not let out. */
+/**
+ * A client of the bare protocol, for what a proper one would not let out. It waits for a PONG as proper ones do: what comes in one
+ * read with CONNECT is not yet mapped by the server.
+ */
 async function bare(user) {
   const socket = net.connect(rig.nats.port, "127.0.0.1");
   const login = { user, pass: rig.nats.passwords[user], headers: true, verbose: false, pedantic: false };
@@ -68,8 +71,9 @@ async function bare(user) {
   socket.on("error", () => {});
   socket.setEncoding("latin1").on("data", (part) => (received += part));
   const send = (text) => socket.write(Buffer.from(text, "latin1"));
-  send(`CONNECT ${JSON.stringify(login)}\r\nSUB _INBOX_lumin_${user}.> 1\r\n`);
-  const heard = (pattern) => eventually(() => pattern.exec(received), { timeout: 5000, what: String(pattern) });
+  const heard = (pattern) => eventually(() => pattern.exec(received), { timeout: 15_000, what: String(pattern) });
+  send(`CONNECT ${JSON.stringify(login)}\r\nSUB _INBOX_lumin_${user}.> 1\r\nPING\r\n`);
+  await heard(/^PONG\r$/m);
   const ended = () => eventually(() => socket.destroyed, { timeout: 5000, what: "the end of the connection" });
   return { send, heard, ended, end: () => socket.destroy() };
 }
