@@ -105,11 +105,11 @@ async function sleeper({ point, ms, heir: withHeir }) {
   const heir = withHeir && (await rig.worker({ name: "heir", env }));
   const log = logFrom(worker);
   const book = new Book(rig, publisher);
-  const users = times(6, () => newUser());
+  const users = times(32, newUser); // of every partition, so that the sleeper has work whichever are its own
   await book.fill(12, users);
   await settled(book);
   fail();
-  await book.fill(18, users);
+  await book.fill(48, users);
   await stopped(worker);
   const slept = Date.now();
   await sleep(ms);
@@ -141,7 +141,7 @@ for (const plan of [
 }
 
 test("a server that drops silent clients soon", async () => {
-  await rig.nats.restart({ settings: { ping_interval: '"200ms"', ping_max: 1 } });
+  await rig.nats.restart({ settings: { ping_interval: '"500ms"', ping_max: 2 } });
   await online(operator, publisher);
 });
 

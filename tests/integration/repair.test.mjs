@@ -27,9 +27,9 @@ const repair = (args, options) => program("repair", args, options);
 const said = ({ stdout, stderr }) => stdout + stderr;
 
 /** Repairs, dying on the way at each of these failpoints; returns what it says when it gets through. */
-async function repaired(args, points = []) {
+async function repaired(args, points = [], more = {}) {
   for (const point of points) {
-    const died = await repair(args, { env: { LUMIN_FAIL_AT: point, LUMIN_FAIL_ACTION: "exit" } });
+    const died = await repair(args, { env: { LUMIN_FAIL_AT: point, LUMIN_FAIL_ACTION: "exit", ...more } });
     assert.equal(died.code, 86, `${point}: ${said(died)}`);
   }
   const done = await repair(args);
@@ -91,7 +91,7 @@ test("restored to an earlier point: adopted, though it dies on the way, and ever
   const plan = await repair(["--adopt", "--dry-run"]);
   assert.match(plan.stdout, /^the event stream is ahead of the table in \d+ of 32 partitions: \d+ events$/m);
   assert.match(plan.stdout, /^ {2}partition \d+: the table ends at position \d+, the stream at \d+, with \d+ events/m);
-  const text = await repaired(["--adopt"], ["repair.commit:1", "repair.committed:2"]);
+  const text = await repaired(["--adopt"], ["repair.commit:1", "repair.committed:2"], { LUMIN_LANE_BATCH: "16" });
   assert.match(text, /^adopted (\d+) of \1 events, commands read to (\d+) of \2$/m);
   assert.match(await repaired(["--adopt"]), /nothing to repair/);
 
