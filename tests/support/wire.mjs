@@ -16,7 +16,7 @@ function load() {
   const root = new protobuf.Root();
   root.resolvePath = (_origin, target) => (path.isAbsolute(target) ? target : path.join(protoRoot, target));
   const files = fs.readdirSync(path.join(protoRoot, folder)).filter((file) => file.endsWith(".proto"));
-  return root.loadSync(files.map((file) => path.join(protoRoot, folder, file)));
+  return root.loadSync(files.map((file) => path.join(protoRoot, folder, file)), { alternateCommentMode: true });
 }
 
 export const protos = load();
