@@ -3,7 +3,7 @@
 # Takes the keeper of each guarantee away, one at a time, in a copy of the tree under build/mutants, and expects the test
 # that the list names to fail. A mutant that survives, or does not apply or build any more, fails this run.
 # With arguments: only the guarantees of these numbers ("rules": those of the domain), and only tests of these kinds
-# (unit, node, faults).
+# (unit, node, faults). With --check alone: only whether each expression still finds what it changes, and its test is there.
 set -euo pipefail
 top=$(git -C "$(dirname "$0")" rev-parse --show-toplevel)
 tree=$top/build/mutants/tree
@@ -83,18 +83,45 @@ try_mutant() { # guarantee files sed-expression kind test
   done
 }
 
+test_exists() { # kind name
+  case $1 in
+  unit) [ -n "$(find "$top/tests/unit" -name "$2.c")" ] ;;
+  node) [ -f "$top/$2" ] ;;
+  faults) true ;;
+  esac
+}
+
+check_mutant() { # guarantee files sed-expression kind test
+  local file why=''
+  for file in $2; do
+    ! sed "$3" "$top/$file" | cmp -s - "$top/$file" || why="the expression changes nothing"
+  done
+  test_exists "$4" "$5" || why="there is no $4 $5"
+  if [ -z "$why" ]; then passed=$((passed + 1)); else report STALE "$1" "$2" "$why"; fi
+}
+
+# An expression may hold "||", but no " | ".
+each_mutant() { # function arguments...
+  local line guarantee files rest kind name function=$1
+  shift
+  while read -r line <&3; do
+    guarantee=${line%% | *} rest=${line#* | }
+    files=${rest%% | *} rest=${rest#* | }
+    read -r kind name <<<"${rest##* | }"
+    wanted "$guarantee" "$@" || continue
+    wanted "$kind" "$@" || continue
+    "$function" "$guarantee" "$files" "${rest% | *}" "$kind" "$name"
+  done 3< <(grep -v '^#' "$top/tests/mutants/list")
+  echo "$passed passed, $failed failed"
+  [ "$failed" -eq 0 ]
+}
+
+if [ "${1:-}" = --check ]; then
+  each_mutant check_mutant
+  exit
+fi
 mkdir -p "$top/build/mutants"
 : >"$log"
 copy_tree
 build_tree all || { echo "the tree itself does not build: $log" >&2; exit 1; }
-# An expression may hold "||", but no " | ".
-while read -r line <&3; do
-  guarantee=${line%% | *} rest=${line#* | }
-  file=${rest%% | *} rest=${rest#* | }
-  read -r kind name <<<"${rest##* | }"
-  wanted "$guarantee" "$@" || continue
-  wanted "$kind" "$@" || continue
-  try_mutant "$guarantee" "$file" "${rest% | *}" "$kind" "$name"
-done 3< <(grep -v '^#' "$top/tests/mutants/list")
-echo "$passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+each_mutant try_mutant "$@"

@@ -143,7 +143,10 @@ part_layering() {
   check bash tests/layering/selftest.sh build/debug
 }
 
-part_guide() { check bash tests/guide/add_command.sh; }
+part_guide() {
+  check bash tests/guide/add_command.sh
+  check bash tests/mutants/run.sh --check
+}
 
 # --- against servers -----------------------------------------------------------------------------------------------------
 
