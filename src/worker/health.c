@@ -34,7 +34,7 @@ static bool check_nats(struct health *health);
 static void check_tables(struct health *health);
 static bool check_schema(struct health *health);
 static void check_workers(struct health *health);
-static void check_repair(struct health *health);
+static void check_changes(struct health *health);
 static void check_alarms(struct health *health);
 static void check_lost(struct health *health);
 static void check_dead(struct health *health);
@@ -131,7 +131,7 @@ static bool check_schema(struct health *health) {
   struct schema_settings settings = program_settings(&health->config);
   enum lumin_status status = schema_check(health->program.database, schema_plan(), &problem);
   if (status == LUMIN_OK) {
-    status = schema_check_settings(health->program.database, &settings, &problem);
+    status = schema_check_settings(health->program.database, &settings, &health->program.layout, &problem);
   }
   if (status != LUMIN_OK) {
     fail(health, "schema", "%s", problem.text);
@@ -145,7 +145,7 @@ static void check_tables(struct health *health) {
   bool current = check_schema(health);
   check_workers(health);
   if (current) {
-    check_repair(health);
+    check_changes(health);
     check_alarms(health);
     check_lost(health);
     check_dead(health);
@@ -211,8 +211,12 @@ static PGresult *rows_ask(struct health *health, const char *sql) {
   return rows;
 }
 
-static void check_repair(struct health *health) {
+static void check_changes(struct health *health) {
   int64_t open = 0;
+  struct schema_problem problem = {""};
+  if (schema_check_rest(&health->program.layout, &problem) != LUMIN_OK) {
+    fail(health, "layout", "%s; until it has ended no worker takes a partition", problem.text);
+  }
   if (database_number(health->program.database, "SELECT count(*) FROM lumin.repairs WHERE finished_at IS NULL",
                       &open) != LUMIN_OK) {
     fail(health, "repair", "PostgreSQL: %s", database_error(health->program.database));
@@ -251,10 +255,11 @@ static void check_lost(struct health *health) {
   }
 }
 
-// Commands of the last day that died, and those among them that somebody had published past the mapping.
+// Commands of the last day that died under this layout, and those among them that somebody had published past the mapping.
 static void check_dead(struct health *health) {
   PGresult *rows = rows_ask(health, "SELECT partition, user_token FROM lumin.dead_commands WHERE stream_ts > "
                                     "(extract(epoch FROM clock_timestamp() - interval '1 day') * 1000000000)::int8 "
+                                    "AND stream_ts > (SELECT coalesce(max(command_ts), 0) FROM lumin.repartitions) "
                                     "LIMIT 1001");
   int astray = 0;
   for (int i = 0; rows != NULL && i < PQntuples(rows); i++) {

@@ -20,6 +20,7 @@ static void lane_live(struct lane *lane) {
   while (!lane_is_done(lane)) {
     lane_keep_connected(lane);
     lane_keep_partitions(lane);
+    survey_place(lane);
     lane_attach_reader(lane);
     lane_refill_relay(lane);
     lane_checkpoint(lane, false);
@@ -115,6 +116,7 @@ void lane_destroy(struct lane *lane) {
   for (uint32_t i = 0; lane->partitions != NULL && i < lane->partition_count; i++) {
     survey_part_clear(&lane->partitions[i].survey);
   }
+  free(lane->survey.ids);
   free(lane->partitions);
   free(lane->truths);
   free(lane->owned);

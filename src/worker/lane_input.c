@@ -356,8 +356,9 @@ static void arrive_delivery(struct lane *lane, natsMsg *message, struct span rep
     return;
   }
   if (span_equal(name.kind, SPAN_LITERAL("s"))) {
-    survey_message(lane, name.generation, &delivery, link_header_get(message, "ce-partition"),
-                   link_header_get(message, "ce-position"));
+    struct survey_headers headers = {link_header_get(message, "ce-id"), link_header_get(message, "ce-partition"),
+                                     link_header_get(message, "ce-position")};
+    survey_message(lane, name.generation, &delivery, &headers);
     return;
   }
   struct cursor_input input = {.kind = CURSOR_IN_MESSAGE,

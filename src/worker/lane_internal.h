@@ -15,6 +15,7 @@
 //   lane_show.c        what other threads may know of it
 //   lane_alarms.c      what is wrong with partitions, for those who look at the table
 //   survey.c           at attach: what is on the event stream already
+//   survey_places.c    where events of an earlier layout stand now
 // Handlers that run inside a turn of the loop only feed state machines and queues; nothing there asks the database,
 // since whoever waits for the database turns the loop.
 #pragma once

@@ -7,8 +7,10 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "lumin/base/clock.h"
 #include "lumin/base/failpoint.h"
@@ -19,6 +21,7 @@
 #define LOOK_INTERVAL (NS_PER_SECOND / 4) // at which lanes can take partitions
 #define LOOK_SOON (20 * NS_PER_MS)        // while there are none, as in a worker that starts
 #define PAUSE_FIRST (50 * NS_PER_MS)
+#define LAYOUT_CHANGED 2 // lumin.renew_lease
 
 struct lease {
   struct worker *worker;
@@ -292,13 +295,13 @@ static uint32_t length_ms(const struct lease *lease) { return htobe32((uint32_t)
 
 static enum lumin_status lease_register(struct lease *lease) {
   const struct worker *worker = lease->worker;
-  uint32_t ms = length_ms(lease);
+  uint32_t ms = length_ms(lease), layout = htobe32((uint32_t)worker->layout);
   int64_t asked = clock_monotonic_ns();
   struct answer answer = {0};
   struct params params = {
-      .count = 3,
-      .values = {(const char *)worker->id.bytes, worker->name, (const char *)&ms},
-      .lengths = {sizeof worker->id.bytes, (int)span_from_text(worker->name).len, sizeof ms},
+      .count = 4,
+      .values = {(const char *)worker->id.bytes, worker->name, (const char *)&ms, (const char *)&layout},
+      .lengths = {sizeof worker->id.bytes, (int)span_from_text(worker->name).len, sizeof ms, sizeof layout},
   };
   enum lumin_status status = lease_ask(lease, STATEMENT_WORKER_REGISTER, &params, &answer);
   if (status == LUMIN_OK) {
@@ -317,6 +320,16 @@ static enum lumin_status register_anew(struct lease *lease) {
     log_warn("lease_registered_anew", log_number("registrations", count));
   }
   return status;
+}
+
+// Partitions were spread anew while this process stood still: it ends, and whoever starts it next tells it what holds.
+static void outdated_note(struct lease *lease) {
+  if (!atomic_exchange(&lease->worker->outdated, true)) {
+    log_error("layout_changed", log_number("partitions", (int64_t)lease->worker->config->partitions),
+              log_string("what", "the database was repartitioned: this worker ends, and must be started with the number "
+                                 "of partitions that holds now"));
+    (void)kill(getpid(), SIGTERM); // the main thread waits for that
+  }
 }
 
 static void lease_renew(struct lease *lease) {
@@ -339,6 +352,9 @@ static void lease_renew(struct lease *lease) {
   if (status == LUMIN_OK && answer.rows > 0) {
     renewed_note(lease, asked);
     lease->lanes = able;
+    if (answer.first == LAYOUT_CHANGED) {
+      outdated_note(lease);
+    }
   } else if (status == LUMIN_OK) {
     status = register_anew(lease);
   }

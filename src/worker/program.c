@@ -60,18 +60,28 @@ enum program_exit program_open_postgres(struct program *program, int64_t stateme
   return PROGRAM_OK;
 }
 
+static enum program_exit schema_complain(const struct program *program, enum lumin_status status, const char *text) {
+  if (status == LUMIN_OK) {
+    return PROGRAM_OK;
+  }
+  program_complain(program, "%s", text);
+  return status == LUMIN_INVALID_ARGUMENT ? PROGRAM_CONFIG : PROGRAM_FAILED;
+}
+
 enum program_exit program_check_schema(struct program *program) {
   struct schema_problem problem = {""};
   struct schema_settings settings = program_settings(program->config);
   enum lumin_status status = schema_check(program->database, schema_plan(), &problem);
   if (status == LUMIN_OK) {
-    status = schema_check_settings(program->database, &settings, &problem);
+    status = schema_check_settings(program->database, &settings, &program->layout, &problem);
   }
-  if (status == LUMIN_OK) {
-    return PROGRAM_OK;
-  }
-  program_complain(program, "%s", problem.text);
-  return status == LUMIN_INVALID_ARGUMENT ? PROGRAM_CONFIG : PROGRAM_FAILED;
+  return schema_complain(program, status, problem.text);
+}
+
+enum program_exit program_check_rest(struct program *program) {
+  struct schema_problem problem = {""};
+  enum program_exit end = program_check_schema(program);
+  return end == PROGRAM_OK ? schema_complain(program, schema_check_rest(&program->layout, &problem), problem.text) : end;
 }
 
 // The service's own number: "lumin ut" in ASCII.
@@ -83,7 +93,7 @@ enum program_exit program_lock(struct program *program) {
     return PROGRAM_UNAVAILABLE;
   }
   if (locked == 0) {
-    program_complain(program, "a repair or a republish is at work already");
+    program_complain(program, "a repair, a republish or a repartition is at work already");
     return PROGRAM_FAILED;
   }
   return PROGRAM_OK;

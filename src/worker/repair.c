@@ -54,10 +54,10 @@ enum program_exit repair_run(const struct config *config, const struct repair_op
     end = program_open_nats(&program);
   }
   if (end == PROGRAM_OK) {
-    end = program_check_schema(&program);
+    end = program_lock(&program);
   }
   if (end == PROGRAM_OK) {
-    end = program_lock(&program);
+    end = program_check_rest(&program);
   }
   if (end == PROGRAM_OK) {
     struct repair repair = {.program = &program, .options = options};

@@ -74,10 +74,10 @@ enum program_exit republish_run(const struct config *config, const struct republ
     end = program_open_nats(&program);
   }
   if (end == PROGRAM_OK) {
-    end = program_check_schema(&program);
+    end = program_lock(&program);
   }
   if (end == PROGRAM_OK) {
-    end = program_lock(&program);
+    end = program_check_rest(&program);
   }
   struct republish *republish = end == PROGRAM_OK ? calloc(1, sizeof *republish) : NULL;
   if (republish != NULL) {

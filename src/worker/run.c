@@ -44,7 +44,7 @@ enum program_exit worker_run(const struct config *config) {
   run_stop(&run);
   if (end == PROGRAM_OK || end == PROGRAM_INTERRUPTED) {
     log_info("worker_stopped", log_string("worker", run.worker.name));
-    return PROGRAM_OK; // it was asked to stop, and did
+    return atomic_load(&run.worker.outdated) ? PROGRAM_CONFIG : PROGRAM_OK; // else it was asked to stop, and did
   }
   return end;
 }
@@ -58,6 +58,8 @@ static void start_note(const struct run *run, const struct server_versions *vers
 static enum program_exit run_start(struct run *run) {
   struct server_versions versions = {0};
   enum program_exit end = run_await_servers(&run->worker, &versions);
+  run->worker.layout = versions.layout.number;
+  run->worker.position_base = versions.layout.position_base;
   if (end == PROGRAM_OK) {
     end = lease_await(run);
   }

@@ -20,6 +20,7 @@ bool backoff_wait(struct backoff *backoff); // true: a signal came
 struct server_versions {
   char postgres[24];
   bool durable_acks; // nats-server 2.10 or newer
+  struct schema_layout layout;
 };
 
 // Waits until NATS and PostgreSQL can be reached, and looks whether they were set up for this configuration.

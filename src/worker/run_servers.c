@@ -70,7 +70,10 @@ static enum attempt schema_look(struct servers *servers, struct database *databa
   struct schema_settings settings = program_settings(servers->worker->config);
   enum lumin_status status = schema_check(database, schema_plan(), &problem);
   if (status == LUMIN_OK) {
-    status = schema_check_settings(database, &settings, &problem);
+    status = schema_check_settings(database, &settings, &servers->versions.layout, &problem);
+  }
+  if (status == LUMIN_OK) {
+    status = schema_check_rest(&servers->versions.layout, &problem);
   }
   switch (status) {
   case LUMIN_OK:

@@ -60,7 +60,10 @@ static enum program_exit setup_schema(struct program *program) {
   }
   status = schema_apply(program->database, schema_plan(), &report, &problem);
   if (status == LUMIN_OK) {
-    status = schema_settle(program->database, &settings, &report, &problem);
+    status = schema_settle(program->database, &settings, &report, &program->layout, &problem);
+  }
+  if (status == LUMIN_OK) {
+    status = schema_check_rest(&program->layout, &problem);
   }
   if (status != LUMIN_OK) {
     program_complain(program, "%s", problem.text);

@@ -7,7 +7,6 @@
 #include "lane_internal.h"
 #include "lumin/base/clock.h"
 
-#define SURVEY_PULL 1024
 #define SURVEY_PATIENCE (3 * NS_PER_SECOND)
 #define SURVEY_RANGES_MAX 65536 // what is beyond is simply asked about one by one
 
@@ -74,6 +73,13 @@ static void range_add(struct survey_part *part, uint64_t position) {
   }
 }
 
+void survey_position_add(struct survey_part *part, uint64_t position) {
+  if (part->state == SURVEY_READING && position > part->above) {
+    range_add(part, position);
+    part->highest = position > part->highest ? position : part->highest;
+  }
+}
+
 void survey_part_clear(struct survey_part *part) {
   free(part->ranges);
   *part = (struct survey_part){0};
@@ -116,6 +122,7 @@ void survey_start(struct lane *lane) {
   }
   arena_reset(lane->turn);
   *survey = (struct survey){.step = SURVEY_ASKING,
+                            .ids = survey->ids,
                             .generation = survey->generation + 1,
                             .deadline_ns = clock_monotonic_ns() + SURVEY_PATIENCE};
   (void)!lane_ask(lane, js_stream_info_subject(lane->turn, STREAM_EVENTS), SPAN_EMPTY, survey_reply(lane, "i"));
@@ -269,44 +276,74 @@ void survey_answer(struct lane *lane, struct span rest, struct span payload, int
   }
 }
 
-void survey_message(struct lane *lane, uint64_t generation, const struct js_delivery *delivery, struct span partition,
-                    struct span position) {
-  struct survey *survey = &lane->survey;
+// False: the survey has to begin anew.
+static bool event_note(struct lane *lane, const struct survey_headers *headers) {
   uint64_t number = 0, at = 0;
+  if (!span_to_u64(headers->partition, &number) || !span_to_u64(headers->position, &at)) {
+    return true;
+  }
+  if (at <= lane->worker->position_base) {
+    return survey_id_add(lane, headers->id);
+  }
+  if (number < lane->partition_count) {
+    survey_position_add(&lane->partitions[number].survey, at);
+  }
+  return true;
+}
+
+void survey_go_on(struct lane *lane) {
+  struct survey *survey = &lane->survey;
+  if (survey->id_count > 0) {
+    survey->step = SURVEY_PLACING;
+    survey->deadline_ns = INT64_MAX; // the database may take its time
+  } else if (survey->ended) {
+    survey_finish(lane);
+  } else {
+    survey->step = SURVEY_PULLING;
+    survey->deadline_ns = clock_monotonic_ns() + SURVEY_PATIENCE;
+    pull_send(lane);
+  }
+}
+
+void survey_message(struct lane *lane, uint64_t generation, const struct js_delivery *delivery,
+                    const struct survey_headers *headers) {
+  struct survey *survey = &lane->survey;
   if (survey->step != SURVEY_PULLING || generation != survey->generation) {
     return;
   }
-  if (delivery->consumer_seq != survey->consumer_seq + 1) { // one was lost on the way: read it all again
+  // One was lost on the way, or there is no room: read it all again.
+  if (delivery->consumer_seq != survey->consumer_seq + 1 || !event_note(lane, headers)) {
     survey_start(lane);
     return;
   }
   survey->consumer_seq = delivery->consumer_seq;
   survey->deadline_ns = clock_monotonic_ns() + SURVEY_PATIENCE;
-  if (span_to_u64(partition, &number) && span_to_u64(position, &at) && number < lane->partition_count) {
-    struct survey_part *part = &lane->partitions[number].survey;
-    if (part->state == SURVEY_READING && at > part->above) {
-      range_add(part, at);
-      part->highest = at > part->highest ? at : part->highest;
-    }
-  }
   survey->left--;
-  if (delivery->stream_seq >= survey->info.last_seq || delivery->pending == 0) {
-    survey_finish(lane);
-  } else if (survey->left == 0) {
-    pull_send(lane);
+  survey->ended = delivery->stream_seq >= survey->info.last_seq || delivery->pending == 0;
+  if (survey->ended || survey->left == 0) {
+    survey_go_on(lane);
   }
 }
 
 // ---- the result
+
+static uint64_t later(uint64_t a, uint64_t b) { return a > b ? a : b; }
+
+// Where retention has cut the stream, what is older than its first event of this partition is not missing. Events of an
+// earlier layout stand there in another order than that of their positions now: none of them is known to be missing in
+// front of the last one that is there.
+static uint64_t relayed_at_least(const struct lane *lane, const struct survey_part *part) {
+  bool cut = lane->survey.info.first_seq > 1 && part->range_count > 0;
+  uint64_t relayed = cut ? later(part->ranges[0].first - 1, part->earlier) : 0;
+  return later(relayed, lane->worker->position_base);
+}
 
 static void partition_open(struct lane *lane, uint16_t number) {
   struct partition *partition = &lane->partitions[number];
   struct survey_part *part = &partition->survey;
   struct partition_truth *truth = &lane->truths[number];
   if (!part->matches) {
-    // Where retention has cut the stream, what is older than its first event of this partition is not missing.
-    bool cut = lane->survey.info.first_seq > 1 && part->range_count > 0;
-    truth->relayed_position = cut ? part->ranges[0].first - 1 : 0;
+    truth->relayed_position = relayed_at_least(lane, part);
     truth->event_stream_seq = 0;
     truth->event_stream_ts_ns = 0;
     partition->dirty = true;

@@ -18,6 +18,7 @@ enum program_exit tenure_begin(struct program *program, struct tenure *tenure) {
     program_complain(program, "no random numbers");
     return PROGRAM_FAILED;
   }
+  tenure->worker.layout = program->layout.number;
   (void)snprintf(tenure->worker.name, sizeof tenure->worker.name, "lumin-user %s", program->word);
   struct session_options options = worker_session_options(&tenure->worker, program->word, name, sizeof name);
   if (lease_start(&tenure->worker, &tenure->lease, error, sizeof error) != LUMIN_OK) {

@@ -21,6 +21,7 @@ struct program {
   struct arena *arena;
   struct client *client;
   struct database *database;
+  struct schema_layout layout; // once the schema is checked
 };
 
 LUMIN_MUST_USE enum lumin_status program_init(struct program *program, const struct config *config, const char *word);
@@ -32,6 +33,8 @@ enum program_exit program_open_postgres(struct program *program, int64_t stateme
 
 // The schema is this program's, and its settings are those of the configuration.
 enum program_exit program_check_schema(struct program *program);
+// ... and no repartition is under way.
+enum program_exit program_check_rest(struct program *program);
 // For programs that own partitions: one at a time. PROGRAM_FAILED: there is another.
 enum program_exit program_lock(struct program *program);
 

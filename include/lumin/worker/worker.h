@@ -24,6 +24,8 @@ struct worker {
   struct uuid id;                   // of this process start; owner of partitions
   char token[RANDOM_TOKEN_LEN + 1]; // its name in subjects and in the Services API
   char name[129];                   // for people
+  int32_t layout;                   // how it counts partitions: of another one it gets none
+  uint64_t position_base;           // events of earlier layouts were published with positions up to here
   atomic_bool stopping;             // set once; the lanes and the lease end in order
   atomic_uint registrations;        // grows when the worker's row was lost and it registered anew: the lanes then give
                                     // up what they own and take again
@@ -31,6 +33,7 @@ struct worker {
   // When each lane last got on with both of its connections up (clock_monotonic_ns): it can take partitions.
   _Atomic int64_t lane_able_ns[WORKER_LANES_MAX];
   struct cache *cache;    // NULL: the door remembers nothing
+  atomic_bool outdated;   // the layout is another one by now: the worker ends
   atomic_bool lease_lost; // the lease could not be renewed in time; lanes go on, the fence decides
 };
 

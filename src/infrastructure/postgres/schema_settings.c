@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What is fixed at setup: a worker that counts partitions otherwise would apply commands of users that are not its own.
+// What is fixed at setup, or by a repartition: a worker that counts partitions otherwise would apply commands of users
+// that are not its own.
 #include "schema_internal.h"
 
 #include <stdio.h>
@@ -10,7 +11,8 @@ static enum lumin_status partitions_count(struct database *database, const struc
                                           struct schema_problem *ret_problem);
 
 enum lumin_status schema_settle(struct database *database, const struct schema_settings *settings,
-                                const struct schema_report *report, struct schema_problem *ret_problem) {
+                                const struct schema_report *report, struct schema_layout *ret_layout,
+                                struct schema_problem *ret_problem) {
   int64_t rows = 0;
   enum lumin_status status = database_number(database, "SELECT count(*) FROM lumin.settings", &rows);
   if (status == LUMIN_OK && rows == 0) {
@@ -24,7 +26,7 @@ enum lumin_status schema_settle(struct database *database, const struct schema_s
     (void)snprintf(text, sizeof text, "fixed %u partitions under %s", settings->partitions, settings->prefix);
     report->done(report->self, text);
   }
-  return schema_check_settings(database, settings, ret_problem);
+  return schema_check_settings(database, settings, ret_layout, ret_problem);
 }
 
 // Settings and partitions in one transaction.
@@ -47,18 +49,70 @@ static enum lumin_status settings_write(struct database *database, const struct 
   return status;
 }
 
-static enum lumin_status row_compare(const PGresult *rows, const struct schema_settings *settings,
-                                     struct schema_problem *ret_problem) {
+// ---- the row
+
+struct settings_row {
+  struct schema_layout layout;
+  PGresult *rows; // the prefix is its second column
+};
+
+static enum lumin_status row_load(struct database *database, struct settings_row *ret_row,
+                                  struct schema_problem *ret_problem) {
+  PGresult *rows = NULL;
+  struct database_query query = {
+      .sql = "SELECT s.partitions, s.prefix, s.layout, s.position_base, coalesce((SELECT r.partitions FROM "
+             "lumin.repartitions r WHERE r.finished_at IS NULL), 0) FROM lumin.settings s"};
+  enum lumin_status status = database_ask(database, &query, &rows);
+  if (status != LUMIN_OK) {
+    return database_problem(database, status, ret_problem);
+  }
   if (PQntuples(rows) != 1) {
+    PQclear(rows);
     (void)snprintf(ret_problem->text, sizeof ret_problem->text, "lumin.settings has no row: run lumin-user setup");
     return LUMIN_INVALID_STATE;
   }
-  unsigned long partitions = strtoul(PQgetvalue(rows, 0, 0), NULL, 10);
-  const char *prefix = PQgetvalue(rows, 0, 1);
+  ret_row->rows = rows;
+  ret_row->layout = (struct schema_layout){
+      .partitions = (uint32_t)strtoul(PQgetvalue(rows, 0, 0), NULL, 10),
+      .number = (int32_t)strtol(PQgetvalue(rows, 0, 2), NULL, 10),
+      .position_base = strtoull(PQgetvalue(rows, 0, 3), NULL, 10),
+      .under_way = (uint32_t)strtoul(PQgetvalue(rows, 0, 4), NULL, 10),
+  };
+  return LUMIN_OK;
+}
+
+enum lumin_status schema_layout(struct database *database, struct schema_layout *ret_layout,
+                                struct schema_problem *ret_problem) {
+  struct settings_row row = {0};
+  enum lumin_status status = row_load(database, &row, ret_problem);
+  if (status == LUMIN_OK) {
+    PQclear(row.rows);
+    *ret_layout = row.layout;
+  }
+  return status;
+}
+
+enum lumin_status schema_check_rest(const struct schema_layout *layout, struct schema_problem *ret_problem) {
+  if (layout->under_way == 0) {
+    return LUMIN_OK;
+  }
+  (void)snprintf(ret_problem->text, sizeof ret_problem->text,
+                 "a repartition to %u is under way, or was interrupted: run lumin-user repartition %u again",
+                 layout->under_way, layout->under_way);
+  return LUMIN_INVALID_STATE;
+}
+
+static enum lumin_status row_compare(const struct settings_row *row, const struct schema_settings *settings,
+                                     struct schema_problem *ret_problem) {
+  uint32_t partitions = row->layout.partitions;
+  const char *prefix = PQgetvalue(row->rows, 0, 1);
+  if (partitions != settings->partitions && row->layout.under_way == settings->partitions) {
+    return schema_check_rest(&row->layout, ret_problem);
+  }
   if (partitions != settings->partitions) {
     (void)snprintf(ret_problem->text, sizeof ret_problem->text,
-                   "partitions is %u here, and %lu was fixed at setup: it cannot change", settings->partitions,
-                   partitions);
+                   "partitions is %u here, and %u in the database: set it to %u, or see lumin-user repartition %u",
+                   settings->partitions, partitions, partitions, settings->partitions);
     return LUMIN_INVALID_ARGUMENT;
   }
   if (strcmp(prefix, settings->prefix) != 0) {
@@ -70,16 +124,21 @@ static enum lumin_status row_compare(const PGresult *rows, const struct schema_s
 }
 
 enum lumin_status schema_check_settings(struct database *database, const struct schema_settings *settings,
-                                        struct schema_problem *ret_problem) {
-  PGresult *rows = NULL;
-  struct database_query query = {.sql = "SELECT partitions, prefix FROM lumin.settings"};
-  enum lumin_status status = database_ask(database, &query, &rows);
+                                        struct schema_layout *ret_layout, struct schema_problem *ret_problem) {
+  struct settings_row row = {0};
+  enum lumin_status status = row_load(database, &row, ret_problem);
   if (status != LUMIN_OK) {
-    return database_problem(database, status, ret_problem);
+    return status;
   }
-  status = row_compare(rows, settings, ret_problem);
-  PQclear(rows);
-  return status == LUMIN_OK ? partitions_count(database, settings, ret_problem) : status;
+  status = row_compare(&row, settings, ret_problem);
+  PQclear(row.rows);
+  if (status == LUMIN_OK) {
+    status = partitions_count(database, settings, ret_problem);
+  }
+  if (status == LUMIN_OK) {
+    *ret_layout = row.layout;
+  }
+  return status;
 }
 
 static enum lumin_status partitions_count(struct database *database, const struct schema_settings *settings,

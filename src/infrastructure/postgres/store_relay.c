@@ -105,3 +105,44 @@ enum lumin_status store_dead_after(struct store *store, const struct rows_after 
   }
   return status;
 }
+
+// ---- places
+
+struct place_rows {
+  struct arena *arena;
+  struct stored_places places;
+};
+
+static enum lumin_status places_take(void *self, int index, const PGresult *rows) {
+  (void)index;
+  struct place_rows *taken = self;
+  size_t count = (size_t)PQntuples(rows);
+  struct stored_place *places = ARENA_ARRAY(taken->arena, count, struct stored_place);
+  for (size_t i = 0; places != NULL && i < count; i++) {
+    places[i] = (struct stored_place){field_uuid(rows, (int)i, 0), (uint16_t)field_int(rows, (int)i, 1),
+                                      (uint64_t)field_int(rows, (int)i, 2)};
+  }
+  taken->places = (struct stored_places){places, count};
+  return places != NULL ? LUMIN_OK : LUMIN_NO_MEMORY;
+}
+
+enum lumin_status store_event_places(struct store *store, const struct event_keys *keys, struct arena *arena,
+                                     struct stored_places *ret_places) {
+  static const enum column_type types[] = {COLUMN_UUID, COLUMN_INT8};
+  struct params params = {0};
+  struct place_rows taken = {.arena = arena};
+  struct session_sink sink = {&taken, places_take};
+  struct columns columns = columns_begin(arena, types, 2, keys->count);
+  for (size_t i = 0; i < keys->count; i++) {
+    column_uuid(&columns.items[0], &keys->users[i]);
+    column_int8(&columns.items[1], (int64_t)keys->versions[i]);
+  }
+  enum lumin_status status = params_columns(&params, &columns);
+  if (status == LUMIN_OK) {
+    status = after_ask(store, STATEMENT_EVENTS_PLACES, &params, &sink);
+  }
+  if (status == LUMIN_OK) {
+    *ret_places = taken.places;
+  }
+  return status;
+}

@@ -26,6 +26,14 @@ struct schema_settings {
   const char *prefix;
 };
 
+// How users are spread over partitions now. Each repartition makes another layout.
+struct schema_layout {
+  int32_t number;
+  uint32_t partitions;
+  uint64_t position_base; // an event published with a position up to here is of an earlier layout
+  uint32_t under_way;     // a repartition to so many is begun and not finished; 0: none
+};
+
 // Told of everything that was done: "applied migration 0001_initial".
 struct schema_report {
   void *self;
@@ -45,8 +53,16 @@ LUMIN_MUST_USE enum lumin_status schema_check(struct database *database, struct 
 
 // Writes the settings and the rows of the partitions where there are none yet; else as schema_check_settings.
 LUMIN_MUST_USE enum lumin_status schema_settle(struct database *database, const struct schema_settings *settings,
-                                               const struct schema_report *report, struct schema_problem *ret_problem);
-// INVALID_ARGUMENT: the configuration is not what was fixed at setup. INVALID_STATE: setup has not run.
+                                               const struct schema_report *report, struct schema_layout *ret_layout,
+                                               struct schema_problem *ret_problem);
+// INVALID_ARGUMENT: the configuration is not what the database has. INVALID_STATE: setup has not run.
 LUMIN_MUST_USE enum lumin_status schema_check_settings(struct database *database,
                                                        const struct schema_settings *settings,
+                                                       struct schema_layout *ret_layout,
                                                        struct schema_problem *ret_problem);
+// As it stands; INVALID_STATE: setup has not run.
+LUMIN_MUST_USE enum lumin_status schema_layout(struct database *database, struct schema_layout *ret_layout,
+                                               struct schema_problem *ret_problem);
+// INVALID_STATE while a repartition is under way.
+LUMIN_MUST_USE enum lumin_status schema_check_rest(const struct schema_layout *layout,
+                                                   struct schema_problem *ret_problem);

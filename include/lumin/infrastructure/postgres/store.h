@@ -106,6 +106,24 @@ struct rows_after {
 LUMIN_MUST_USE enum lumin_status store_events_after(struct store *store, const struct rows_after *after,
                                                     struct arena *arena, struct stored_events *ret_events);
 
+// Where events stand now, by their users and versions; in no order, and nothing for those that are not in the table.
+struct event_keys {
+  struct uuid *users;
+  uint64_t *versions;
+  size_t count;
+};
+struct stored_place {
+  struct uuid user_id;
+  uint16_t partition;
+  uint64_t position;
+};
+struct stored_places {
+  struct stored_place *rows; // in the arena
+  size_t count;
+};
+LUMIN_MUST_USE enum lumin_status store_event_places(struct store *store, const struct event_keys *keys,
+                                                    struct arena *arena, struct stored_places *ret_places);
+
 struct stored_dead {
   uint64_t dead_position;
   uint64_t stream_seq;
