@@ -87,7 +87,7 @@ static enum program_exit writer_lock(struct rebuild *rebuild) {
   if (status == LUMIN_OK && locked == 1) {
     return PROGRAM_OK;
   }
-  program_complain(&rebuild->program, "another rebuild is running");
+  program_complain(&rebuild->program, "another rebuild is running, or a repartition");
   return PROGRAM_FAILED;
 }
 
@@ -247,7 +247,9 @@ static enum lumin_status all_fold(struct rebuild *rebuild) {
   struct database_query events = {.sql = "SELECT " EVENT_COLUMNS " FROM lumin.events ORDER BY user_id, version"};
   struct database_query rows = {.sql = "SELECT " USERS_COLUMNS " FROM lumin.users ORDER BY user_id"};
   enum lumin_status status = database_number(
-      rebuild->program.database, "SELECT coalesce(sum(event_position), 0)::bigint FROM lumin.partitions", &total);
+      rebuild->program.database,
+      "SELECT coalesce(sum(p.event_position - s.position_base), 0)::bigint FROM lumin.partitions p, lumin.settings s",
+      &total);
   if (status == LUMIN_OK) {
     status = database_rows_open(rebuild->program.database, &events, &pass.events);
   }

@@ -105,13 +105,33 @@ static enum lumin_status chunk_stage(struct look *look) {
   return status == LUMIN_OK ? status : repair_database_failed(repair, status);
 }
 
-// The message is kept until its chunk is staged, or destroyed.
+// Above the base every event lies in its user's partition, or the table counts partitions otherwise than whoever
+// published it: nothing here can be told from its place.
+static bool layout_is_same(const struct repair *repair, const struct stream_event *event) {
+  char text[UUID_TEXT_LEN + 1];
+  uuid_format(&event->user_id, text);
+  if (event->partition == partition_of(span_of(text, UUID_TEXT_LEN), repair->partitions)) {
+    return true;
+  }
+  program_complain(repair->program,
+                   "message %" PRIu64 " of stream %s was published under another number of partitions: the database was "
+                   "restored to before a repartition, from where no repair leads on; restore it to a point after that",
+                   event->seq, STREAM_EVENTS);
+  return false;
+}
+
+// The message is kept until its chunk is staged, or destroyed. What is of an earlier layout was in the table before the
+// table had this one.
 static enum lumin_status message_look(struct look *look, const struct stream_message *message) {
   struct repair *repair = look->repair;
   struct span prefix = span_from_text(repair->program->config->service_prefix);
   struct stream_event event = stream_event_read(message->message, message->seq, prefix);
-  if (!event.readable || event.partition >= repair->partitions ||
-      event.position <= repair->rows[event.partition].event_position) {
+  bool earlier = event.readable && event.position <= repair->program->layout.position_base;
+  if (event.readable && !earlier && !layout_is_same(repair, &event)) {
+    natsMsg_Destroy(message->message);
+    return LUMIN_IO;
+  }
+  if (!event.readable || earlier || event.position <= repair->rows[event.partition].event_position) {
     natsMsg_Destroy(message->message);
     return LUMIN_OK;
   }

@@ -97,12 +97,16 @@ static enum lumin_status database_failed(struct republish *republish, enum lumin
 
 // ---- what the stream has
 
+static uint32_t partition_of_user(const struct republish *republish, const struct uuid *user_id) {
+  char text[UUID_TEXT_LEN + 1];
+  uuid_format(user_id, text);
+  return partition_of(span_of(text, UUID_TEXT_LEN), republish->partitions);
+}
+
 static bool partition_is_wanted(const struct republish *republish, uint32_t partition) {
   const struct republish_options *options = republish->options;
   if (options->has_user) {
-    char text[UUID_TEXT_LEN + 1];
-    uuid_format(&options->user_id, text);
-    return partition == partition_of(span_of(text, UUID_TEXT_LEN), republish->partitions);
+    return partition == partition_of_user(republish, &options->user_id);
   }
   return options->all || partition == options->partition;
 }
@@ -142,7 +146,8 @@ static enum lumin_status chunk_stage(struct republish *republish) {
 static enum lumin_status message_stage(struct republish *republish, const struct stream_message *message) {
   struct span prefix = span_from_text(republish->program->config->service_prefix);
   struct stream_event event = stream_event_read(message->message, message->seq, prefix);
-  if (!event.readable || event.partition >= republish->partitions || !partition_is_wanted(republish, event.partition)) {
+  // By its user and its id: what is of an earlier layout says another partition and position than its event has now.
+  if (!event.readable || !partition_is_wanted(republish, partition_of_user(republish, &event.user_id))) {
     return LUMIN_OK;
   }
   republish->events[republish->count++] = (struct staged_event){.stream_seq = event.seq,

@@ -33,13 +33,13 @@ static const struct statement_check checks[] = {
      "WHERE version <> previous + 1"},
     {"3 positions", "partitions", "SELECT count(*) FROM lumin.partitions",
      "SELECT format('partition %s: position %s follows %s', partition, position, previous) FROM (SELECT partition, "
-     "position, lag(position, 1, 0::int8) OVER (PARTITION BY partition ORDER BY position) AS previous "
-     "FROM lumin.events) e WHERE position <> previous + 1 AND NOT EXISTS (SELECT FROM lumin.void_positions v WHERE "
+     "position, lag(position, 1, s.position_base) OVER (PARTITION BY partition ORDER BY position) AS "
+     "previous FROM lumin.events, lumin.settings s) e WHERE position <> previous + 1 AND NOT EXISTS (SELECT FROM lumin.void_positions v WHERE "
      "v.partition = e.partition AND v.first_position = previous + 1 AND v.last_position = position - 1) UNION ALL "
      "SELECT format('partition %s: its events end at position %s, event_position is %s', p.partition, "
-     "coalesce(e.last, 0), p.event_position) FROM lumin.partitions p LEFT JOIN LATERAL (SELECT max(position) AS last "
-     "FROM lumin.events e WHERE e.partition = p.partition) e ON true "
-     "WHERE coalesce(e.last, 0) <> p.event_position UNION ALL "
+     "coalesce(e.last, s.position_base), p.event_position) FROM lumin.settings s, lumin.partitions p LEFT JOIN LATERAL "
+     "(SELECT max(position) AS last FROM lumin.events e WHERE e.partition = p.partition) e ON true "
+     "WHERE coalesce(e.last, s.position_base) <> p.event_position UNION ALL "
      "SELECT format('partition %s: relayed_position %s is above event_position %s', partition, relayed_position, "
      "event_position) FROM lumin.partitions WHERE relayed_position > event_position UNION ALL "
      "SELECT DISTINCT format('partition %s has events, and no row', partition) FROM lumin.events e "

@@ -2,13 +2,12 @@
 // Guarantee 8: the event stream beside the events table, message by message in bounded memory.
 //
 // - A message must be an event of the table: (partition, position) carries its user, version and type, and all else
-// that
-//   it says, its body included, is what the table says. Asked in batches, after the message was read, so that its
-//   commit is visible.
+//   that it says, its body included, is what the table says. Asked in batches, after the message was read, so that its
+//   commit is visible. Of a message from an earlier layout the table tells where its event stands now.
 // - None comes twice: a set of positions for each partition, kept as ranges. As each is one event's, no id comes twice.
 // - A user's come in the order of versions: versions ascend with positions (check "4 order"), so only a message below
 //   its partition's highest position can be late, and the table tells which later versions of its user it must not
-//   follow.
+//   follow. The next ones will do: of any two in the wrong order, some two stand next to each other.
 // - What was relayed when the reading began is there: what the ranges leave out, unless the stream's limits took it.
 #include <inttypes.h>
 #include <openssl/evp.h>
@@ -21,6 +20,7 @@
 #define BATCH 256
 #define BATCH_MEMORY ((size_t)4 << 20)
 #define DIGEST_LEN 32                    // SHA-256
+#define LATER_VERSIONS "32"
 #define CLOCK_SLACK (10 * NS_PER_SECOND) // between the stream's clock and the commands'
 
 struct seen {
@@ -48,6 +48,7 @@ struct comparison {
   struct database *database;
   struct arena *arena; // of a batch
   uint32_t partitions;
+  uint64_t base;     // positions up to here are of an earlier layout
   struct seen *seen; // by partition
   struct said batch[BATCH];
   bool known[BATCH]; // the table has it
@@ -65,6 +66,7 @@ enum lumin_status verify_stream(struct program *program, bool *ret_fine) {
   comparison->program = program;
   comparison->database = program->database;
   comparison->partitions = (uint32_t)program->config->partitions;
+  comparison->base = program->layout.position_base;
   comparison->arena = arena_create(BATCH_MEMORY);
   comparison->seen = calloc(comparison->partitions, sizeof *comparison->seen);
   comparison->stream = (struct verdict){.name = "8 stream", .unit = "messages"};
@@ -123,7 +125,7 @@ static enum lumin_status relayed_load(struct comparison *comparison) {
     unsigned long partition = strtoul(PQgetvalue(rows, i, 0), NULL, 10);
     if (partition < comparison->partitions) {
       comparison->seen[partition].relayed = strtoull(PQgetvalue(rows, i, 1), NULL, 10);
-      comparison->complete.looked_at += comparison->seen[partition].relayed;
+      comparison->complete.looked_at += comparison->seen[partition].relayed - comparison->base;
     }
   }
   PQclear(rows);
@@ -165,7 +167,8 @@ static enum lumin_status message_take(struct comparison *comparison, const struc
   struct stream_event event = stream_event_read(message->message, message->seq, prefix);
   comparison->stream.looked_at++;
   comparison->order.looked_at++;
-  if (!event.readable || event.partition >= comparison->partitions) {
+  bool placed = event.partition < comparison->partitions || event.position <= comparison->base;
+  if (!event.readable || !placed) {
     verdict_differ(&comparison->stream, "message %" PRIu64 ": its headers name no event", event.seq);
     return LUMIN_OK;
   }
@@ -193,7 +196,7 @@ static enum lumin_status messages_compare(struct comparison *comparison, const s
   return status;
 }
 
-#define ARRAYS_MAX 10
+#define ARRAYS_MAX 11
 
 static enum lumin_status arrays_ask(struct comparison *comparison, const char *sql, struct sql_array *arrays, int count,
                                     PGresult **ret_rows) {
@@ -206,7 +209,7 @@ static enum lumin_status arrays_ask(struct comparison *comparison, const char *s
   return status == LUMIN_OK ? status : database_failed(comparison, status);
 }
 
-static void said_put(const struct said *said, struct sql_array arrays[ARRAYS_MAX]) {
+static void said_put(const struct said *said, bool earlier, struct sql_array arrays[ARRAYS_MAX]) {
   sql_array_number(&arrays[0], said->partition);
   sql_array_number(&arrays[1], (int64_t)said->position);
   sql_array_uuid(&arrays[2], &said->user_id);
@@ -217,39 +220,55 @@ static void said_put(const struct said *said, struct sql_array arrays[ARRAYS_MAX
   sql_array_bytea(&arrays[7], span_of(said->actor, DIGEST_LEN));
   sql_array_bytea(&arrays[8], span_of(said->trace, DIGEST_LEN));
   sql_array_bytea(&arrays[9], span_of(said->body, DIGEST_LEN));
+  sql_array_number(&arrays[10], earlier);
 }
 
-// A row for each message that is not what the table says; `what` is empty where the table has no such event at all.
-static const char difference_sql[] =
-    "SELECT i, what FROM (SELECT b.i, CASE WHEN e.position IS NULL THEN '' WHEN e.time_ns <> b.time THEN 'time' "
-    "WHEN e.command_id <> b.command THEN 'command id' "
+// A row for each message: what of it is not what the table says, empty where nothing; and where its event stands. No
+// place: the table has no such event at all.
+static const char comparison_sql[] =
+    "SELECT b.i, coalesce(CASE WHEN e.time_ns <> b.time THEN 'time' WHEN e.command_id <> b.command THEN 'command id' "
     "WHEN sha256(convert_to(coalesce(e.actor, ''), 'UTF8')) <> b.actor THEN 'actor' "
     "WHEN sha256(convert_to(coalesce(e.traceparent, ''), 'UTF8') || '\\x00' || "
     "convert_to(coalesce(e.tracestate, ''), 'UTF8')) <> b.trace THEN 'trace context' "
-    "WHEN sha256(e.body) <> b.body THEN 'body' END AS what "
+    "WHEN sha256(e.body) <> b.body THEN 'body' END, ''), coalesce(e.partition, -1), coalesce(e.position, 0) "
     "FROM unnest($1::int4[], $2::int8[], $3::uuid[], $4::int8[], $5::int2[], $6::int8[], $7::uuid[], $8::bytea[], "
-    "$9::bytea[], $10::bytea[]) WITH ORDINALITY AS b(partition, position, user_id, version, type, time, command, "
-    "actor, trace, body, i) LEFT JOIN lumin.events e ON e.partition = b.partition AND e.position = b.position "
-    "AND e.user_id = b.user_id AND e.version = b.version AND e.type = b.type) d WHERE what IS NOT NULL ORDER BY i";
+    "$9::bytea[], $10::bytea[], $11::int4[]) WITH ORDINALITY AS b(partition, position, user_id, version, type, time, "
+    "command, actor, trace, body, earlier, i) LEFT JOIN lumin.events e ON e.user_id = b.user_id AND e.version = "
+    "b.version AND e.type = b.type AND (b.earlier = 1 OR e.partition = b.partition AND e.position = b.position) "
+    "ORDER BY b.i";
 
 static void difference_note(struct comparison *comparison, size_t index, const char *what) {
   const struct said *said = &comparison->batch[index];
   char user[UUID_TEXT_LEN + 1];
   uuid_format(&said->user_id, user);
-  if (what[0] != '\0') {
+  if (comparison->known[index]) {
     verdict_differ(&comparison->stream,
                    "message %" PRIu64 ": user %s, version %" PRIu64 ": its %s is not that of the table", said->seq,
                    user, said->version, what);
     return;
   }
-  comparison->known[index] = false;
   verdict_differ(&comparison->stream,
                  "message %" PRIu64 ": user %s, version %" PRIu64 ", partition %" PRIu32 ", position %" PRIu64
                  ": the table has no such event",
                  said->seq, user, said->version, said->partition, said->position);
 }
 
-// Which messages the table does not know, or knows otherwise.
+static void row_note(struct comparison *comparison, const PGresult *rows, int row) {
+  size_t index = strtoul(PQgetvalue(rows, row, 0), NULL, 10) - 1;
+  struct said *said = &comparison->batch[index];
+  const char *what = PQgetvalue(rows, row, 1);
+  long partition = strtol(PQgetvalue(rows, row, 2), NULL, 10);
+  comparison->known[index] = partition >= 0 && partition < (long)comparison->partitions;
+  if (!comparison->known[index] || what[0] != '\0') {
+    difference_note(comparison, index, what);
+  }
+  if (comparison->known[index]) {
+    said->partition = (uint32_t)partition;
+    said->position = strtoull(PQgetvalue(rows, row, 3), NULL, 10);
+  }
+}
+
+// Which messages the table does not know, or knows otherwise; and the places of the others.
 static enum lumin_status known_find(struct comparison *comparison) {
   struct sql_array arrays[ARRAYS_MAX];
   PGresult *rows = NULL;
@@ -259,12 +278,13 @@ static enum lumin_status known_find(struct comparison *comparison) {
     }
   }
   for (size_t i = 0; i < comparison->count; i++) {
-    said_put(&comparison->batch[i], arrays);
-    comparison->known[i] = true;
+    const struct said *said = &comparison->batch[i];
+    said_put(said, said->position <= comparison->base, arrays);
+    comparison->known[i] = false;
   }
-  enum lumin_status status = arrays_ask(comparison, difference_sql, arrays, ARRAYS_MAX, &rows);
+  enum lumin_status status = arrays_ask(comparison, comparison_sql, arrays, ARRAYS_MAX, &rows);
   for (int i = 0; status == LUMIN_OK && i < PQntuples(rows); i++) {
-    difference_note(comparison, strtoul(PQgetvalue(rows, i, 0), NULL, 10) - 1, PQgetvalue(rows, i, 1));
+    row_note(comparison, rows, i);
   }
   PQclear(rows);
   return status;
@@ -324,8 +344,9 @@ static enum lumin_status late_compare(struct comparison *comparison) {
   enum lumin_status status =
       arrays_ask(comparison,
                  "SELECT b.i, e.position, e.version FROM unnest($1::uuid[], $2::int8[], $3::int8[]) WITH ORDINALITY "
-                 "AS b(user_id, version, highest, i) JOIN lumin.events e ON e.user_id = b.user_id AND "
-                 "e.version > b.version AND e.position <= b.highest ORDER BY b.i, e.version",
+                 "AS b(user_id, version, highest, i), LATERAL (SELECT e.position, e.version FROM lumin.events e WHERE "
+                 "e.user_id = b.user_id AND e.version > b.version AND e.position <= b.highest ORDER BY e.version "
+                 "LIMIT " LATER_VERSIONS ") e ORDER BY b.i, e.version",
                  arrays, 3, &rows);
   size_t said = SIZE_MAX;
   for (int i = 0; status == LUMIN_OK && i < PQntuples(rows); i++) {
@@ -397,7 +418,8 @@ static bool must_be_there(const struct comparison *comparison, uint32_t partitio
   const struct ranges *positions = &comparison->seen[partition].positions;
   int64_t oldest = info->messages > 0 ? info->first_ts_ns : info->last_ts_ns;
   uint64_t ahead = 4 * comparison->program->config->relay_entries;
-  uint64_t sure = positions->count > 0 ? positions->items[0].first + ahead : INT64_MAX;
+  bool as_relayed = comparison->base == 0; // events of an earlier layout were relayed in another order
+  uint64_t sure = positions->count > 0 && as_relayed ? positions->items[0].first + ahead : INT64_MAX;
   if (info->first_seq <= 1) {
     return snprintf(ret_sql, size, "true") < (int)size;
   }
@@ -422,7 +444,7 @@ static enum lumin_status partition_look(struct comparison *comparison, uint32_t 
   char must[128];
   const struct seen *seen = &comparison->seen[partition];
   enum lumin_status status = LUMIN_OK;
-  uint64_t next = 1; // position that is not accounted for yet
+  uint64_t next = comparison->base + 1; // position that is not accounted for yet
   if (seen->scattered || !must_be_there(comparison, partition, info, must, sizeof must)) {
     return LUMIN_OK;
   }

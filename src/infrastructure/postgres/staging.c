@@ -384,7 +384,7 @@ static const char missing_sql[] =
     "e.traceparent, e.tracestate, e.body, EXISTS (SELECT FROM pg_temp.staged l WHERE l.user_id = e.user_id AND "
     "l.version > e.version) FROM lumin.events e WHERE e.partition = $1::int4 AND e.position > $2::int8 AND "
     "e.position <= $3::int8 AND ($4::uuid[] = '{}' OR e.user_id = ANY ($4::uuid[])) AND NOT EXISTS (SELECT FROM "
-    "pg_temp.staged s WHERE s.partition = e.partition AND s.position = e.position) ORDER BY e.position LIMIT $5::int4";
+    "pg_temp.staged s WHERE s.user_id = e.user_id AND s.version = e.version) ORDER BY e.position LIMIT $5::int4";
 
 static enum lumin_status missing_params(const struct missing_query *query, struct arena *arena,
                                         struct params *ret_params) {
