@@ -255,7 +255,8 @@ static void check_lost(struct health *health) {
   }
 }
 
-// Commands of the last day that died under this layout, and those among them that somebody had published past the mapping.
+// Commands of the last day that died under this layout, and those among them that somebody had published past the
+// mapping.
 static void check_dead(struct health *health) {
   PGresult *rows = rows_ask(health, "SELECT partition, user_token FROM lumin.dead_commands WHERE stream_ts > "
                                     "(extract(epoch FROM clock_timestamp() - interval '1 day') * 1000000000)::int8 "

@@ -326,8 +326,9 @@ static enum lumin_status register_anew(struct lease *lease) {
 static void outdated_note(struct lease *lease) {
   if (!atomic_exchange(&lease->worker->outdated, true)) {
     log_error("layout_changed", log_number("partitions", (int64_t)lease->worker->config->partitions),
-              log_string("what", "the database was repartitioned: this worker ends, and must be started with the number "
-                                 "of partitions that holds now"));
+              log_string("what",
+                         "the database was repartitioned: this worker ends, and must be started with the number "
+                         "of partitions that holds now"));
     (void)kill(getpid(), SIGTERM); // the main thread waits for that
   }
 }

@@ -3,15 +3,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "lumin/base/clock.h"
 #include "lumin/worker/health.h"
 #include "lumin/worker/rebuild.h"
 #include "lumin/worker/repair.h"
+#include "lumin/worker/repartition.h"
 #include "lumin/worker/republish.h"
 #include "lumin/worker/run.h"
 #include "lumin/worker/setup.h"
 #include "lumin/worker/verify.h"
 
 #define OVERRIDES_MAX 64
+#define WAIT_USUAL (60 * NS_PER_SECOND)
+#define WAIT_MOST 86400
+#define PARTITIONS_MOST 1024
 
 struct arguments {
   const char *config_path; // NULL: where config_load looks by itself
@@ -20,9 +25,10 @@ struct arguments {
   const char *word; // NULL: none given
   bool local;       // health --local
   bool defaults;    // config --defaults
-  bool check;       // rebuild --check
+  bool check;       // rebuild and repartition --check
   struct repair_options repair;
   struct republish_options republish;
+  struct repartition_options repartition;
   bool help, version;
 };
 
@@ -110,6 +116,10 @@ static enum program_exit run_republish(const struct config *config, const struct
   return republish_run(config, &arguments->republish);
 }
 
+static enum program_exit run_repartition(const struct config *config, const struct arguments *arguments) {
+  return repartition_run(config, &arguments->repartition);
+}
+
 static enum program_exit run_config(const struct config *config, const struct arguments *arguments) {
   enum lumin_status status = arguments->defaults ? config_describe(stdout) : config_print(config, stdout);
   return status == LUMIN_OK ? PROGRAM_OK : PROGRAM_FAILED;
@@ -117,7 +127,8 @@ static enum program_exit run_config(const struct config *config, const struct ar
 
 static const struct word words[] = {
     {"worker", run_worker},   {"setup", run_setup},   {"verify", run_verify},       {"health", run_health},
-    {"rebuild", run_rebuild}, {"repair", run_repair}, {"republish", run_republish}, {"config", run_config},
+    {"rebuild", run_rebuild}, {"repair", run_repair}, {"republish", run_republish}, {"repartition", run_repartition},
+    {"config", run_config},
 };
 
 static const struct word *word_find(const char *name) {
@@ -186,7 +197,7 @@ static enum program_exit read_defaults(char **texts, int count, int *place, stru
 
 static enum program_exit read_check(char **texts, int count, int *place, struct arguments *arguments) {
   (void)texts, (void)count, (void)place;
-  arguments->check = true;
+  arguments->check = arguments->repartition.check = true;
   return PROGRAM_OK;
 }
 
@@ -279,6 +290,28 @@ static enum program_exit read_to(char **texts, int count, int *place, struct arg
   return number_take(texts, count, place, 1, &arguments->republish.to);
 }
 
+// ---- of repartition
+
+static enum program_exit read_wait(char **texts, int count, int *place, struct arguments *arguments) {
+  uint64_t seconds = 0;
+  enum program_exit end = number_take(texts, count, place, 0, &seconds);
+  if (end == PROGRAM_OK && seconds > WAIT_MOST) {
+    end = usage_wrong("--wait: a day at most, in seconds", "");
+  }
+  arguments->repartition.wait_ns = (int64_t)seconds * NS_PER_SECOND;
+  return end;
+}
+
+// The one word that may follow.
+static enum program_exit partitions_take(const char *text, struct arguments *arguments) {
+  uint64_t number = 0;
+  if (!span_to_u64(span_from_text(text), &number) || number < 1 || number > PARTITIONS_MOST) {
+    return usage_wrong("repartition needs a number from 1 to 1024, not ", text);
+  }
+  arguments->repartition.partitions = (uint32_t)number;
+  return PROGRAM_OK;
+}
+
 // ---- all of them, and the words they belong to
 
 static const struct option {
@@ -293,7 +326,8 @@ static const struct option {
     {"--version", read_version, {0}},
     {"--local", read_local, {"health"}},
     {"--defaults", read_defaults, {"config"}},
-    {"--check", read_check, {"rebuild"}},
+    {"--check", read_check, {"rebuild", "repartition"}},
+    {"--wait", read_wait, {"repartition"}},
     {"--adopt", read_adopt, {"repair"}},
     {"--discard", read_discard, {"repair"}},
     {"--commands", read_commands, {"repair"}},
@@ -326,6 +360,10 @@ static bool option_belongs(const struct option *option, const char *word) {
 static enum program_exit word_take(const char *text, struct arguments *arguments) {
   if (text[0] == '-') {
     return usage_wrong("no such option: ", text);
+  }
+  bool number = arguments->word != NULL && strcmp(arguments->word, "repartition") == 0;
+  if (number && arguments->repartition.partitions == 0) {
+    return partitions_take(text, arguments);
   }
   if (arguments->word != NULL) {
     return usage_wrong("one word too many: ", text);
@@ -378,11 +416,14 @@ static enum program_exit arguments_check(const struct arguments *arguments, char
   if (word != NULL && strcmp(word, "republish") == 0 && !arguments->help) {
     return republish_check(&arguments->republish);
   }
+  if (word != NULL && strcmp(word, "repartition") == 0 && !arguments->help && arguments->repartition.partitions == 0) {
+    return usage_wrong("repartition needs a number of partitions", "");
+  }
   return PROGRAM_OK;
 }
 
 static enum program_exit arguments_parse(int count, char **texts, struct arguments *ret_arguments) {
-  struct arguments arguments = {0};
+  struct arguments arguments = {.repartition = {.wait_ns = WAIT_USUAL}};
   enum program_exit end = PROGRAM_OK;
   for (int place = 1; place < count && end == PROGRAM_OK; place++) {
     const struct option *option = option_find(texts[place]);
@@ -414,6 +455,9 @@ static void help_print(FILE *file) {
       "  lumin-user republish --all | --user ID | --partition P [--from POS] [--to POS] [--late]\n"
       "                                   publish events again that the event stream misses\n"
       "                                   (repair and republish --dry-run: only say what would be done)\n"
+      "  lumin-user repartition N [--check] [--wait SECONDS]\n"
+      "                                   another number of partitions; it says what is to be done, waits for it, and\n"
+      "                                   goes on where it was when it is run again\n"
       "  lumin-user config                every setting that holds, and where it comes from\n"
       "  lumin-user config --defaults     a configuration file with every setting and what it allows\n"
       "\n"

@@ -81,7 +81,8 @@ enum program_exit program_check_schema(struct program *program) {
 enum program_exit program_check_rest(struct program *program) {
   struct schema_problem problem = {""};
   enum program_exit end = program_check_schema(program);
-  return end == PROGRAM_OK ? schema_complain(program, schema_check_rest(&program->layout, &problem), problem.text) : end;
+  return end == PROGRAM_OK ? schema_complain(program, schema_check_rest(&program->layout, &problem), problem.text)
+                           : end;
 }
 
 // The service's own number: "lumin ut" in ASCII.

@@ -114,7 +114,8 @@ static bool layout_is_same(const struct repair *repair, const struct stream_even
     return true;
   }
   program_complain(repair->program,
-                   "message %" PRIu64 " of stream %s was published under another number of partitions: the database was "
+                   "message %" PRIu64
+                   " of stream %s was published under another number of partitions: the database was "
                    "restored to before a repartition, from where no repair leads on; restore it to a point after that",
                    event->seq, STREAM_EVENTS);
   return false;

@@ -34,7 +34,8 @@ static const struct statement_check checks[] = {
     {"3 positions", "partitions", "SELECT count(*) FROM lumin.partitions",
      "SELECT format('partition %s: position %s follows %s', partition, position, previous) FROM (SELECT partition, "
      "position, lag(position, 1, s.position_base) OVER (PARTITION BY partition ORDER BY position) AS "
-     "previous FROM lumin.events, lumin.settings s) e WHERE position <> previous + 1 AND NOT EXISTS (SELECT FROM lumin.void_positions v WHERE "
+     "previous FROM lumin.events, lumin.settings s) e WHERE position <> previous + 1 AND NOT EXISTS (SELECT FROM "
+     "lumin.void_positions v WHERE "
      "v.partition = e.partition AND v.first_position = previous + 1 AND v.last_position = position - 1) UNION ALL "
      "SELECT format('partition %s: its events end at position %s, event_position is %s', p.partition, "
      "coalesce(e.last, s.position_base), p.event_position) FROM lumin.settings s, lumin.partitions p LEFT JOIN LATERAL "

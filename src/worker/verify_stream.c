@@ -19,7 +19,7 @@
 
 #define BATCH 256
 #define BATCH_MEMORY ((size_t)4 << 20)
-#define DIGEST_LEN 32                    // SHA-256
+#define DIGEST_LEN 32 // SHA-256
 #define LATER_VERSIONS "32"
 #define CLOCK_SLACK (10 * NS_PER_SECOND) // between the stream's clock and the commands'
 
