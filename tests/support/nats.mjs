@@ -100,6 +100,15 @@ export class NatsServer extends Daemon {
     this.place.give(this.folder);
   }
 
+  /** Maps commands to so many partitions from now on, or no more (0): the configuration is changed and reloaded. */
+  map(partitions) {
+    const source = fs.readFileSync(path.join(repository, "deploy/nats/accounts.conf"), "utf8");
+    const mapped = /^ {4}mappings \{$.*?^ {4}\}$/ms;
+    const line = source.match(mapped)[0].replace("partition(32,2)", `partition(${partitions},2)`);
+    fs.writeFileSync(path.join(this.folder, "accounts.conf"), source.replace(mapped, () => (partitions > 0 ? line : "")));
+    this.signal("SIGHUP");
+  }
+
   admitSpy() {
     const file = path.join(this.folder, "accounts.conf");
     const user = '{ user: spy, password: spy, permissions { publish { deny: [">"] }, subscribe { allow: [">"] } } }';

@@ -120,7 +120,8 @@ export class Rig {
       NATS_PASSWORD: this.nats.passwords[role],
       LUMIN_NATS_INBOX_PREFIX: inboxPrefix(role),
     };
-    return { ...nats, ...(this.postgres && { DATABASE_URL: this.postgres.url }) };
+    const partitions = this.partitions && { LUMIN_PARTITIONS: String(this.partitions) }; // where they are not 32
+    return { ...nats, ...partitions, ...(this.postgres && { DATABASE_URL: this.postgres.url }) };
   }
 
   /** Runs a program of the build, or of another, to its end: { code, stdout, stderr }. */
