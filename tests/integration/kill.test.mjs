@@ -212,13 +212,13 @@ for (const [how, fewest] of [
   });
 }
 
-/** The failpoints of a worker that the sources name; those of repair and republish are repair.test.mjs's. */
+/** The failpoints of a worker that the sources name; those of other programs are for their own tests. */
 function failpoints() {
   const sources = path.join(repository, "src");
   const files = fs.readdirSync(sources, { recursive: true }).filter((file) => file.endsWith(".c"));
   const text = files.map((file) => fs.readFileSync(path.join(sources, file), "utf8")).join("");
   return [...new Set([...text.matchAll(/FAILPOINT\("([^"]+)"\)/g)].map(([, name]) => name))].filter(
-    (name) => !/^(repair|republish)\./.test(name),
+    (name) => !/^(repair|republish|repartition)\./.test(name),
   );
 }
 

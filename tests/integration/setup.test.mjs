@@ -87,7 +87,7 @@ test("another number of partitions or another prefix is refused, by setup and by
     const run = (args) => rig.run("lumin-user", [word, ...args], { role: word });
     const partitions = await run(["--set", "partitions=16"]);
     assert.equal(partitions.code, 78);
-    assert.match(partitions.stderr, /partitions is 16 here, and 32 was fixed at setup/);
+    assert.match(partitions.stderr, /partitions is 16 here, and 32 in the database: set it to 32, or see lumin-user repartition 16/);
     const other = await run(["--set", "service.prefix=other.v1"]);
     assert.equal(other.code, 78);
     assert.match(other.stderr, /service.prefix is other.v1 here, and lumin.user.v1 was fixed/);

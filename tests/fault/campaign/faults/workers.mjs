@@ -8,12 +8,13 @@ import { decided } from "../oracle/quiet.mjs";
 import { duplicateWindow, lease } from "../stage.mjs";
 import { withoutSubjects } from "./streams.mjs";
 
-/** The failpoints that the sources name. */
+/** The failpoints of a worker that the sources name. */
 export function failpoints() {
   const sources = path.join(repository, "src");
   const files = fs.readdirSync(sources, { recursive: true }).filter((file) => file.endsWith(".c"));
   const text = files.map((file) => fs.readFileSync(path.join(sources, file), "utf8")).join("");
-  return [...new Set([...text.matchAll(/FAILPOINT\("([^"]+)"\)/g)].map(([, name]) => name))];
+  const names = [...text.matchAll(/FAILPOINT\("([^"]+)"\)/g)].map(([, name]) => name);
+  return [...new Set(names)].filter((name) => !/^(repair|republish|repartition)\./.test(name));
 }
 
 const points = failpoints();
