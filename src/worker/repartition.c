@@ -93,9 +93,9 @@ static enum program_exit program_begin(struct program *program) {
     end = program_open_nats(program);
   }
   if (end == PROGRAM_OK) {
-    end = schema_look(program);
+    end = program_lock(program); // from here on it is nobody else's
   }
-  return end == PROGRAM_OK ? program_lock(program) : end;
+  return end == PROGRAM_OK ? schema_look(program) : end;
 }
 
 enum program_exit repartition_run(const struct config *config, const struct repartition_options *options) {
@@ -236,6 +236,10 @@ static enum program_exit check_make(struct repartition *repartition) {
   struct drain drain = {0};
   const char *names = "";
   bool open = false;
+  if (repartition->rewritten) {
+    (void)printf("the tables are rewritten; run it to its end\n");
+    return PROGRAM_OK;
+  }
   enum lumin_status status = layout_count(repartition);
   if (status == LUMIN_OK) {
     status = mapping_look(repartition, &open);

@@ -124,10 +124,14 @@ static enum lumin_status drain_wait(struct repartition *repartition, struct drai
 
 enum lumin_status drain_await(struct repartition *repartition) {
   struct drain drain = {0};
-  if (repartition->begun) {
-    return LUMIN_OK; // it was before it was noted; and it is looked at again behind the locks
+  const char *names = "";
+  enum lumin_status status = workers_look(repartition, &names);
+  if (status == LUMIN_OK && repartition->begun && names[0] == '\0') {
+    return LUMIN_OK; // it was before it was noted, and is looked at once more behind the locks
   }
-  enum lumin_status status = drain_wait(repartition, &drain);
+  if (status == LUMIN_OK) {
+    status = drain_wait(repartition, &drain);
+  }
   if (status == LUMIN_OK) {
     drain_say(&drain);
   }

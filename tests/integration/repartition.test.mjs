@@ -188,7 +188,6 @@ test("the same users go on, and every answer holds", async () => {
 });
 
 test("an event of before that was removed is published again under its new place", async () => {
-  const user = newUser();
   assert.match((await program("republish", ["--all"], { role: "worker" })).stdout, /^0 events published again$/m);
   const all = await readAll(operator, streams.events);
   const { base } = await settings();
@@ -213,23 +212,46 @@ async function become(partitions) {
   await dense(partitions);
 }
 
-test("48 become 5, and the event stream comes back half: the rest is published again", async () => {
-  await book.fill(60, users);
-  await become(5);
-  const messages = await readAll(operator, streams.events);
+/** The event stream made anew with these messages, as one that comes back from an earlier copy. */
+async function refill(messages) {
   await remakeStream(operator, streams.events);
   const events = await rig.connect("worker");
-  for (const { subject, headers, data } of messages.slice(0, messages.length / 2)) {
+  for (const { subject, headers, data } of messages) {
     const copy = headersOf({});
     for (const key of headers.keys()) copy.set(key, headers.get(key));
     events.publish(subject, data, { headers: copy });
   }
   await events.flush();
+  await events.close();
+}
+
+const noticed = (from) =>
+  eventually(() => /event_stream_anew/.test(worker.logText().slice(from)), { timeout: 20_000, what: "event_stream_anew" });
+
+test("48 become 5, and the event stream comes back half: the rest is published again", async () => {
+  await book.fill(60, users);
+  await become(5);
+  const messages = await readAll(operator, streams.events);
+  const half = messages.slice(0, messages.length / 2);
+  await refill(half);
   await serveWith(5);
   await book.check();
-  await eventually(() => /event_stream_anew/.test(worker.logText()), { timeout: 20_000 });
-  const old = await consumed();
-  assert.equal(old, Math.floor(messages.length / 2));
+  await noticed(0);
+  assert.equal(await consumed(), half.length);
+  await verified();
+});
+
+test("what the stream's limits have taken from events of before is not published again", async () => {
+  const log = worker.logText().length;
+  await worker.stop();
+  const messages = await readAll(operator, streams.events);
+  await refill(messages);
+  await jetstreamApi(operator, `STREAM.PURGE.${streams.events}`, { seq: 100 });
+  await worker.begin();
+  await noticed(log);
+  await relayed(rig);
+  const left = await readAll(operator, streams.events);
+  assert.deepEqual(left.map(({ headers }) => headers.get("ce-id")), messages.slice(99).map(({ headers }) => headers.get("ce-id")));
   await verified();
 });
 

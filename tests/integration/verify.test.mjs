@@ -120,7 +120,9 @@ async function damage(change, expected) {
   return checks;
 }
 
-const one = "(SELECT user_id FROM lumin.users WHERE status <> 5 AND version > 3 AND email <> '' ORDER BY user_id LIMIT 1)";
+// Its second event is a name that a later one has replaced: without it the fold is the same.
+const one = `(SELECT user_id FROM lumin.users u WHERE status <> 5 AND version > 3 AND email <> '' AND 2 = (SELECT count(*)
+  FROM lumin.events e WHERE e.user_id = u.user_id AND e.version IN (2, 3) AND e.type = 2) ORDER BY user_id LIMIT 1)`;
 
 test("an event that is gone from the middle of the table", async () => {
   await damage(`DELETE FROM lumin.events WHERE user_id = ${one} AND version = 2`, {
