@@ -131,6 +131,7 @@ test("what it wants to know, and what it says before it begins", async () => {
 
 test("32 become 48, though it dies at every step, and a worker sleeps through it", async () => {
   const sleeper = await rig.worker({ env, name: "sleeper" });
+  await eventually(() => /partitions_taken/.test(sleeper.logText()), { timeout: 20_000, what: "partitions of its own" });
   sleeper.signal("SIGSTOP");
   await stopped(sleeper);
   await book.fill(150, users); // a backlog
