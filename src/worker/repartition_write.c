@@ -28,12 +28,11 @@ static enum lumin_status users_visit(struct repartition *repartition, const char
     struct uuid user_id = page_uuid(&page, 0);
     status = visit(self, &user_id);
   }
-  status = status == LUMIN_NOT_FOUND ? LUMIN_OK : status;
-  enum lumin_status closed = status == LUMIN_OK ? page_close(&page) : status;
-  if (status != LUMIN_OK) {
-    PQclear(page.rows);
+  if (status == LUMIN_NOT_FOUND) {
+    return page_close(&page);
   }
-  return closed;
+  PQclear(page.rows);
+  return status;
 }
 
 static uint32_t partition_among(const struct uuid *user_id, uint32_t partitions) {
