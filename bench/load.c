@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // bench_load publish|request: commands onto the command stream, windowed by their PubAcks, or requests with so many
-// outstanding. Server and role come from the environment, as for every program of the service.
+// outstanding: of a kind of work, or from a file. Server and role come from the environment, as for every program of
+// the service.
 #include "load.h"
 
 #include <stdio.h>
@@ -25,7 +26,12 @@ int main(int count, char **texts) {
   load.work.read_op = argument_number(texts, count, "--read-op", 0);
   bool publish = strcmp(mode, "publish") == 0;
   if ((!publish && strcmp(mode, "request") != 0) || !work_parse(kind, &load.work.kind) || load.work.active == 0) {
-    (void)fprintf(stderr, "bench_load publish|request --work create|mixed|get|find|echo ...\n");
+    (void)fprintf(stderr, "bench_load publish|request --work create|mixed|get|find|echo ...|--script FILE\n");
+    return 2;
+  }
+  struct script script = {0};
+  const char *path = argument_text(texts, count, "--script", "");
+  if (*path != '\0' && !script_read(path, &script)) {
     return 2;
   }
   struct publish_plan publish_plan = {argument_number(texts, count, "--count", 1000),
@@ -35,9 +41,11 @@ int main(int count, char **texts) {
       .warm_ns = (int64_t)argument_number(texts, count, "--warm-ms", 300) * NS_PER_MS,
       .run_ns = (int64_t)argument_number(texts, count, "--run-ms", 2000) * NS_PER_MS,
       .payload = argument_number(texts, count, "--payload", 64),
+      .script = script.count > 0 ? &script : NULL,
   };
   bool fine = load_open(&load) && (publish ? publish_run(&load, &publish_plan) : request_run(&load, &request_plan));
   wire_close(load.wire);
+  script_free(&script);
   return fine ? 0 : 1;
 }
 

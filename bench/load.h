@@ -3,6 +3,7 @@
 #pragma once
 
 #include "report.h"
+#include "script.h"
 #include "wire.h"
 #include "work.h"
 
@@ -27,6 +28,7 @@ bool publish_run(struct load *load, const struct publish_plan *plan);
 struct request_plan {
   uint64_t outstanding;
   int64_t warm_ns, run_ns;
-  uint64_t payload; // bytes of an echo
+  uint64_t payload;      // bytes of an echo
+  struct script *script; // what is asked instead of the work; NULL: the work
 };
 bool request_run(struct load *load, const struct request_plan *plan);

@@ -4,34 +4,7 @@ import { spawn } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { Rig } from "../tests/support/servers.mjs";
-
-const eventsEach = 3;
-
-// Bodies as protobuf writes them: texts of less than 128 bytes, each behind its tag and its length.
-const text = (field, value) =>
-  `decode(lpad(to_hex(${field * 8 + 2}), 2, '0') || lpad(to_hex(octet_length(${value})), 2, '0'), 'hex') || ${value}::bytea`;
-
-/** Each user is created, renamed and given a bio; everything as the service would have written it. */
-const fill = (users) => `
-  CREATE TEMP TABLE drawn AS
-    SELECT i, md5(i::text)::uuid AS user_id, (i % 32)::int AS partition, 'user' || i || '@example.com' AS email,
-           'First' || i AS first_name, 'A few words about number ' || i AS bio
-      FROM generate_series(1, ${users}) i;
-  INSERT INTO lumin.events (user_id, version, partition, position, type, time_ns, command_id, body)
-    SELECT d.user_id, v, partition, row_number() OVER (PARTITION BY partition ORDER BY v, i),
-           CASE v WHEN 1 THEN 1 WHEN 2 THEN 2 ELSE 9 END, 1700000000000000000 + i * 1000 + v, gen_random_uuid(),
-           CASE v WHEN 1 THEN ${text(1, "'Ada'")} || ${text(3, "email")}
-                  WHEN 2 THEN ${text(1, "first_name")}
-                  ELSE ${text(1, "bio")} END
-      FROM drawn d, generate_series(1, ${eventsEach}) v;
-  INSERT INTO lumin.users (user_id, version, status, first_name, last_name, email, email_key, phone, email_verified,
-                           phone_verified, bio, created_ns, updated_ns)
-    SELECT user_id, ${eventsEach}, 1, first_name, '', email, email, '', false, false, bio,
-           1700000000000000000 + i * 1000 + 1, 1700000000000000000 + i * 1000 + ${eventsEach} FROM drawn;
-  INSERT INTO lumin.identifiers SELECT 1, email, user_id FROM drawn;
-  UPDATE lumin.partitions p SET event_position = e.last FROM (
-    SELECT partition, max(position) AS last FROM lumin.events GROUP BY 1) e WHERE e.partition = p.partition;
-  DROP TABLE drawn;`;
+import { eventsEach, fill, settle } from "./population.mjs";
 
 const events = "SELECT user_id, version, type, time_ns, body FROM lumin.events ORDER BY user_id, version";
 
@@ -61,7 +34,7 @@ export async function rebuildBench({ users, rounds, settings }) {
   try {
     await rig.setup();
     await rig.sql(fill(users));
-    await rig.sql("VACUUM ANALYZE lumin.events, lumin.users, lumin.identifiers");
+    await rig.sql(settle);
     const service = path.join(process.env.LUMIN_BUILD, "lumin-user");
     const env = rig.environment("operator");
     const copy = ["-X", "-q", "-c", `\\copy (${events}) TO '/dev/null' (FORMAT binary)`, env.DATABASE_URL];

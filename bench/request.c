@@ -20,18 +20,28 @@ struct requests {
   struct samples samples;
 };
 
-static void request_send(struct requests *requests, uint64_t slot) {
+static void message_send(struct requests *requests, uint64_t slot, struct span method, struct span payload) {
   struct load *load = requests->load;
-  struct act act = work_next(&load->work);
-  char subject[64], payload[1024] = {0};
-  int subject_len = snprintf(subject, sizeof subject, "%.*s.rpc.%s", SPAN_ARGS(load->prefix), act_method(act.kind));
+  char subject[64];
+  int subject_len = snprintf(subject, sizeof subject, "%.*s.rpc.%.*s", SPAN_ARGS(load->prefix), SPAN_ARGS(method));
   int number_len =
       snprintf(load->inbox + load->inbox_len, sizeof load->inbox - load->inbox_len, "%llu", (unsigned long long)slot);
-  size_t len = act.kind == ACT_ECHO ? requests->plan->payload : act_payload(&act, payload);
   wire_publish(load->wire, span_of(subject, (size_t)subject_len),
-               span_of(load->inbox, load->inbox_len + (size_t)number_len), SPAN_EMPTY, span_of(payload, len));
+               span_of(load->inbox, load->inbox_len + (size_t)number_len), SPAN_EMPTY, payload);
   requests->sent_ns[slot] = requests->now_ns;
   requests->waiting++;
+}
+
+static void request_send(struct requests *requests, uint64_t slot) {
+  if (requests->plan->script != NULL) {
+    const struct script_request *request = script_next(requests->plan->script);
+    message_send(requests, slot, request->method, request->payload);
+    return;
+  }
+  struct act act = work_next(&requests->load->work);
+  char payload[1024] = {0};
+  size_t len = act.kind == ACT_ECHO ? requests->plan->payload : act_payload(&act, payload);
+  message_send(requests, slot, span_from_text(act_method(act.kind)), span_of(payload, len));
 }
 
 static bool is_refusal(const struct wire_message *message) {

@@ -5,19 +5,21 @@ import fs from "node:fs";
 import { Rig } from "../tests/support/servers.mjs";
 import { asyncRound } from "./async.mjs";
 import { machine } from "./machine.mjs";
+import { pagesBench, printPages } from "./pages.mjs";
 import { print } from "./report.mjs";
 import { printRebuild, rebuildBench } from "./rebuild.mjs";
 import { readsRound } from "./reads.mjs";
 import { requestRound } from "./request.mjs";
 import { workersRound } from "./workers.mjs";
 
-const usage = `./dev bench [--rounds N] [--seconds N] [--commands N] [--only async|request|reads|workers|rebuild]
-            [--users N] [--json FILE]
+const usage = `./dev bench [--rounds N] [--seconds N] [--commands N] [--only async|request|reads|workers|rebuild|pages]
+            [--users N[,N...]] [--json FILE]
   --rounds    rounds, each with all measurements (5)
   --seconds   seconds of each request/reply measurement (2)
   --commands  asynchronous commands of each drain (60000)
-  --only      one part of the measurements; or, instead of them, lumin-user rebuild
-  --users     of which rebuild makes its tables, with three events each (1000000)
+  --only      one part of the measurements; or, instead of them, lumin-user rebuild, or queries over few users and many
+  --users     of which rebuild and pages make their tables, with three events each (rebuild: 1000000; pages:
+              10000,100000,1000000)
   --json      where to write every number of every round`;
 
 /** Users that changes go to: a prime, so that bench/work.c spreads them evenly. */
@@ -27,7 +29,7 @@ const active = 10_007;
 const postgres = { fsync: "on", shared_buffers: "512MB", max_wal_size: "8GB", checkpoint_timeout: "1h" };
 
 function options(words) {
-  const found = { rounds: 5, seconds: 2, commands: 60_000, only: "", users: 1_000_000, json: "" };
+  const found = { rounds: 5, seconds: 2, commands: 60_000, only: "", users: "", json: "" };
   for (let i = 0; i < words.length; i += 2) {
     const name = words[i].replace(/^--/, "");
     const value = words[i + 1];
@@ -35,8 +37,12 @@ function options(words) {
     found[name] = typeof found[name] === "number" ? Number(value) : value;
     if (typeof found[name] === "number" && !(found[name] > 0)) throw new Error(usage);
   }
-  if (!["", "async", "request", "reads", "workers", "rebuild"].includes(found.only)) throw new Error(usage);
+  if (!["", "async", "request", "reads", "workers", "rebuild", "pages"].includes(found.only)) throw new Error(usage);
   if (found.commands <= active) throw new Error(`--commands: more than ${active}, the users that are changed`);
+  const users = found.users || (found.only === "pages" ? "10000,100000,1000000" : "1000000");
+  found.users = users.split(",").map(Number);
+  // The places that pages asks for need some pages of each status.
+  if (!found.users.every((count) => Number.isInteger(count) && count >= (found.only === "pages" ? 10_000 : 1))) throw new Error(usage);
   return found;
 }
 
@@ -61,7 +67,13 @@ async function round(number, wanted) {
 async function main() {
   const wanted = options(process.argv.slice(2));
   if (wanted.only === "rebuild") {
-    printRebuild(await rebuildBench({ ...wanted, settings: postgres }));
+    printRebuild(await rebuildBench({ ...wanted, users: wanted.users[0], settings: postgres }));
+    return;
+  }
+  if (wanted.only === "pages") {
+    const sizes = await pagesBench({ ...wanted, settings: postgres });
+    if (wanted.json) fs.writeFileSync(wanted.json, `${JSON.stringify({ machine: machine(), sizes }, null, 1)}\n`);
+    printPages(sizes);
     return;
   }
   const rounds = [];
