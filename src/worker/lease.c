@@ -15,6 +15,7 @@
 #include "lumin/base/clock.h"
 #include "lumin/base/failpoint.h"
 #include "lumin/base/log.h"
+#include "lumin/base/pause.h"
 
 #define STUCK_INTERVAL NS_PER_SECOND
 #define SWEEP_INTERVAL (60 * NS_PER_SECOND)
@@ -26,9 +27,7 @@
 struct lease {
   struct worker *worker;
   pthread_t thread;
-  pthread_mutex_t lock;
-  pthread_cond_t ended;
-  bool stopping; // under the lock
+  struct pause pause; // ended: it is to stop
 
   // The thread's own.
   struct session *session; // NULL: none
@@ -78,31 +77,19 @@ void lease_stop(struct lease *lease) {
   if (lease == NULL) {
     return;
   }
-  pthread_mutex_lock(&lease->lock);
-  lease->stopping = true;
-  pthread_cond_signal(&lease->ended);
-  pthread_mutex_unlock(&lease->lock);
+  pause_end(&lease->pause);
   pthread_join(lease->thread, NULL);
-  pthread_cond_destroy(&lease->ended);
-  pthread_mutex_destroy(&lease->lock);
+  pause_finish(&lease->pause);
   lease_destroy(lease);
 }
 
 static enum lumin_status thread_start(struct lease *lease) {
-  pthread_condattr_t monotonic;
-  if (pthread_condattr_init(&monotonic) != 0) {
-    return LUMIN_NO_MEMORY;
+  enum lumin_status status = pause_init(&lease->pause);
+  if (status == LUMIN_OK && pthread_create(&lease->thread, NULL, lease_live, lease) != 0) {
+    pause_finish(&lease->pause);
+    status = LUMIN_NO_MEMORY;
   }
-  pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-  pthread_cond_init(&lease->ended, &monotonic);
-  pthread_condattr_destroy(&monotonic);
-  pthread_mutex_init(&lease->lock, NULL);
-  if (pthread_create(&lease->thread, NULL, lease_live, lease) != 0) {
-    pthread_cond_destroy(&lease->ended);
-    pthread_mutex_destroy(&lease->lock);
-    return LUMIN_NO_MEMORY;
-  }
-  return LUMIN_OK;
+  return status;
 }
 
 static void lease_destroy(struct lease *lease) {
@@ -135,19 +122,7 @@ static bool lease_sleep(struct lease *lease) {
     until = earliest(lease->renew_at_ns, earliest(lease->stuck_at_ns, lease->sweep_at_ns));
     until = earliest(until, clock_monotonic_ns() + (lease->lanes == 0 ? LOOK_SOON : LOOK_INTERVAL));
   }
-  pthread_mutex_lock(&lease->lock);
-  for (int64_t left; !lease->stopping && (left = until - clock_monotonic_ns()) > 0;) {
-    // The condition's clock stands still while the machine sleeps, so no wait is longer than a second.
-    struct timespec wake;
-    clock_gettime(CLOCK_MONOTONIC, &wake);
-    int64_t ns = wake.tv_nsec + earliest(left, NS_PER_SECOND - 1);
-    wake.tv_sec += ns / NS_PER_SECOND;
-    wake.tv_nsec = ns % NS_PER_SECOND;
-    (void)pthread_cond_timedwait(&lease->ended, &lease->lock, &wake);
-  }
-  bool going_on = !lease->stopping;
-  pthread_mutex_unlock(&lease->lock);
-  return going_on;
+  return pause_until(&lease->pause, until);
 }
 
 static void lease_reconnect(struct lease *lease);
