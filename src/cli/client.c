@@ -7,6 +7,7 @@
 
 #include "lumin/base/clock.h"
 #include "lumin/base/random.h"
+#include "lumin/infrastructure/nats/link.h"
 
 enum { SUBJECT_MAX = 256 };
 
@@ -121,7 +122,7 @@ enum answer client_next(struct client *client, enum client_source source, int64_
 
 static natsStatus options_secure(natsOptions *options, const struct settings *settings) {
   natsStatus status = NATS_OK;
-  if (settings->ca != NULL || settings->cert != NULL) {
+  if (settings->ca != NULL || settings->cert != NULL || link_url_wants_tls(settings->url)) {
     status = natsOptions_SetSecure(options, true);
   }
   if (status == NATS_OK && settings->ca != NULL) {

@@ -47,6 +47,7 @@ export class NatsServer extends Daemon {
   /**
    * `settings` override lines of server.conf, written as there: { ping_interval: '"1s"', ping_max: 1 }.
    * `place` is a Place of servers.mjs. `spy`: a user who may listen to everything, which no deployment has.
+   * `tls`: files that its clients need: { ca, cert, key }.
    */
   static async start(place, options = {}) {
     const server = await NatsServer.create(place, options);
@@ -56,7 +57,7 @@ export class NatsServer extends Daemon {
 
   /** One that is not started yet; `name` tells it from others of the place, `enter` is a command that it runs under. */
   static async create(place, options) {
-    const { settings = {}, env = {}, name = "nats", host = "127.0.0.1", enter = [], spy = false } = options;
+    const { settings = {}, env = {}, name = "nats", host = "127.0.0.1", enter = [], spy = false, tls = null } = options;
     const folder = place.folder(name);
     const server = new NatsServer({
       name: `${name}-server`,
@@ -67,7 +68,7 @@ export class NatsServer extends Daemon {
       user: place.user,
       enter,
     });
-    Object.assign(server, { place, folder, host, spy, passwords: options.passwords ?? newPasswords() });
+    Object.assign(server, { place, folder, host, spy, tls, passwords: options.passwords ?? newPasswords() });
     server.port = await freePort();
     server.env = { ...server.environment(), ...env };
     server.configure(settings);
@@ -147,6 +148,7 @@ export class NatsServer extends Daemon {
       timeout: 5000,
       reconnectTimeWait: 100,
       maxReconnectAttempts: -1,
+      ...(this.tls && { tls: { caFile: this.tls.ca, certFile: this.tls.cert, keyFile: this.tls.key } }),
       ...options,
     });
   }

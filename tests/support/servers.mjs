@@ -119,6 +119,7 @@ export class Rig {
       NATS_USER: role,
       NATS_PASSWORD: this.nats.passwords[role],
       LUMIN_NATS_INBOX_PREFIX: inboxPrefix(role),
+      ...(this.nats.tls && { NATS_CA: this.nats.tls.ca, NATS_CERT: this.nats.tls.cert, NATS_KEY: this.nats.tls.key }),
     };
     const partitions = this.partitions && { LUMIN_PARTITIONS: String(this.partitions) }; // where they are not 32
     return { ...nats, ...partitions, ...(this.postgres && { DATABASE_URL: this.postgres.url }) };

@@ -4,6 +4,7 @@
 #include "lumin/infrastructure/nats/link.h"
 
 #include <stdlib.h>
+#include <strings.h>
 #include <sys/epoll.h>
 
 #include "lumin/base/arena.h"
@@ -70,6 +71,17 @@ static natsStatus loop_detach(void *self) {
 
 static bool is_set(const char *text) { return text != NULL && text[0] != '\0'; }
 
+bool link_url_wants_tls(const char *urls) {
+  static const char tls[] = "tls://";
+  for (const char *url = urls; *url != '\0'; url += strcspn(url, ", ")) {
+    url += strspn(url, ", ");
+    if (strncasecmp(url, tls, sizeof tls - 1) == 0) {
+      return true;
+    }
+  }
+  return false;
+}
+
 static natsStatus options_secure(natsOptions *options, const struct link_options *wanted) {
   natsStatus status = NATS_OK;
   if (is_set(wanted->creds)) {
@@ -78,7 +90,7 @@ static natsStatus options_secure(natsOptions *options, const struct link_options
   if (status == NATS_OK && is_set(wanted->user)) {
     status = natsOptions_SetUserInfo(options, wanted->user, wanted->password != NULL ? wanted->password : "");
   }
-  bool tls = is_set(wanted->ca) || is_set(wanted->cert);
+  bool tls = is_set(wanted->ca) || is_set(wanted->cert) || link_url_wants_tls(wanted->url);
   if (status == NATS_OK && tls) {
     status = natsOptions_SetSecure(options, true);
   }
@@ -145,6 +157,13 @@ static natsStatus options_fill(natsOptions *options, const struct link_options *
   return status;
 }
 
+// Of TLS the status alone does not say what is wrong. The detail begins with its place in nats.c: "(conn.c:733): ".
+static const char *refusal_text(natsStatus status) {
+  const char *detail = status == NATS_SSL_ERROR ? nats_GetLastError(NULL) : NULL;
+  const char *end = is_set(detail) && detail[0] == '(' ? strstr(detail, "): ") : NULL;
+  return end != NULL ? end + 3 : is_set(detail) ? detail : natsStatus_GetText(status);
+}
+
 static enum lumin_status inbox_make(struct link *link, const char *prefix) {
   char token[RANDOM_TOKEN_LEN + 1];
   enum lumin_status status = random_token(token);
@@ -176,7 +195,7 @@ enum lumin_status link_open(struct loop *loop, const struct link_options *option
   natsOptions_Destroy(nats_options);
   if (status != NATS_OK) {
     if (ret_error != NULL) {
-      *ret_error = natsStatus_GetText(status);
+      *ret_error = refusal_text(status);
     }
     link->connection = NULL;
     link_close(link);

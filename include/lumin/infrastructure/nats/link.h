@@ -11,15 +11,18 @@
 struct link;
 
 struct link_options {
-  const char *url; // comma-separated servers
+  const char *url; // servers, separated by commas or blanks
   const char *name;
-  const char *user, *password, *creds, *ca, *cert, *key; // NULL or "": not used
+  const char *user, *password, *creds, *ca, *cert, *key; // NULL or "": not used; ca or cert: never without TLS
   const char *inbox_prefix;
   int64_t timeout_ns;
 };
 
+// Whether one of the servers is a tls://, which nats.c takes for any other: then none may be talked to without TLS.
+bool link_url_wants_tls(const char *urls);
+
 // Connects, within the timeout. RETRY where no server could be reached or refused us; `ret_error` (may be NULL) then
-// says why, in nats.c's words.
+// says why, in nats.c's words, until the thread uses nats.c again.
 LUMIN_MUST_USE enum lumin_status link_open(struct loop *loop, const struct link_options *options,
                                            struct link **ret_link, const char **ret_error);
 void link_close(struct link *link); // NULL is fine; its subscriptions die with it
