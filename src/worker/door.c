@@ -8,7 +8,7 @@
 
 #define PAUSE_FIRST (100 * NS_PER_MS)
 #define PAUSE_LONGEST (2 * NS_PER_SECOND)
-#define ROWS_MEMORY (32U << 20)   // for a load of LOAD_ROWS_MAX rows
+#define ROWS_MEMORY (32U << 20)   // for a load of LOAD_ROWS_MAX rows and those of queries that go on
 #define ANSWER_MEMORY (32U << 20) // for one answer
 #define SCRATCH_MEMORY (1U << 20) // beside what decoding a payload may take
 #define DECODED_PER_BYTE 16       // see codec_decode
@@ -79,6 +79,7 @@ static bool door_build(struct door *door) {
   TAILQ_INIT(&door->asking);
   TAILQ_INIT(&door->loading);
   TAILQ_INIT(&door->patient);
+  TAILQ_INIT(&door->ongoing);
   (void)snprintf(door->own_subject, sizeof door->own_subject, "%s.door.%s", config->service_prefix,
                  door->worker->token);
   door->database.store.worker_id = door->worker->id;

@@ -5,7 +5,7 @@
 //   door_request.c   one request, looked at
 //   door_command.c   commands on their way to the stream, and their outcomes back
 //   door_acks.c      their PubAcks, and the streams that do not take them
-//   door_query.c     queries as they come, and those that wait
+//   door_query.c     queries as they come, those that wait, and those that go on
 //   door_cache.c     queries that memory can answer, and what loads leave there
 //   door_load.c      queries gathered into loads, and their answers
 //   door_database.c  its PostgreSQL session, opened by a thread of its own so that commands never wait for it
@@ -38,7 +38,8 @@
 #define WAITING_BYTES_MAX (64U << 20)
 #define PATIENT_MAX 1024 // queries that read their rows again and again
 #define OUTPUT_BYTES_MAX (32U << 20)
-#define LOAD_ROWS_MAX 1000 // of one load; a single query may want more
+#define LOAD_ROWS_MAX 1000 // of one load; a single query may want more, and those that go on come on top
+#define ONGOING_IN_LOAD 2  // the oldest of them, so that it comes to its end, and one of the others by turns
 #define ACK_INBOXES 8
 
 // Whom an answer goes to, and what it is about.
@@ -90,6 +91,7 @@ struct door_query {
   size_t bytes;
   int64_t deadline_ns;         // patience is over
   bool patient;                // its first answer was "not yet"
+  bool leads;                  // of those that go on: its turn is every load's until it is answered
   int64_t due_ns;              // when the rows are to be read again
   natsSubscription *listening; // to news of the outcome; NULL: none
   size_t holder, page;         // its places in the load under way
@@ -153,6 +155,7 @@ struct door {
   struct query_list asking;  // for the next load
   struct query_list loading; // in the load under way
   struct query_list patient; // to be asked again when due
+  struct query_list ongoing; // to be asked on where they stopped, a few in each load
   size_t query_count, patient_count;
   int64_t next_due_ns; // of the patient ones, at the earliest
   size_t waiting_bytes;
@@ -203,6 +206,7 @@ struct span acks_subject(struct door *door, const struct door_command *command);
 void query_take(struct door *door, struct request *request);
 void queries_listen(struct door *door); // to news of the outcomes that are waited for
 void queries_wake(struct door *door);   // those that are due go into the next load
+void queries_go_on(struct door *door);  // those whose turn it is, into the load; those whose time is over are refused
 // It was in a load, and its rows are not yet what is asked for.
 LUMIN_MUST_USE enum lumin_status query_wait(struct door *door, struct door_query *query);
 void query_end(struct door *door, struct query_list *list, struct door_query *query);
@@ -232,6 +236,8 @@ void load_keep(struct door *door, const struct uuid *user_id, uint64_t ticket, c
 
 // door_load.c
 void queries_answer(struct door *door); // one load
+// Ends a query of the load.
+void query_refuse_reason(struct door *door, struct door_query *query, enum lumin_status reason, const char *message);
 // OK with a reply; RETRY; else why not, in the answer's refusal or, where that says nothing, RESOURCE_EXHAUSTED: the
 // reply does not fit into a message, NO_MEMORY. All in door->answers.
 LUMIN_MUST_USE enum lumin_status answer_make(struct door *door, const struct asked *asked, struct query_rows *rows,

@@ -11,18 +11,16 @@
 static void load_gather(struct door *door);
 static enum lumin_status rows_load(struct door *door, struct load_result *ret_rows);
 static void query_answer(struct door *door, struct door_query *query, const struct load_result *rows);
-static void query_refuse_reason(struct door *door, struct door_query *query, enum lumin_status reason,
-                                const char *message);
 
 void queries_answer(struct door *door) {
   struct load_result rows = {0};
   queries_wake(door);
-  if (TAILQ_EMPTY(&door->asking) || door_output_is_full(door)) {
+  if ((TAILQ_EMPTY(&door->asking) && TAILQ_EMPTY(&door->ongoing)) || door_output_is_full(door)) {
     return;
   }
   arena_reset(door->rows);
   load_gather(door);
-  enum lumin_status loaded = rows_load(door, &rows);
+  enum lumin_status loaded = TAILQ_EMPTY(&door->loading) ? LUMIN_OK : rows_load(door, &rows);
   while (!TAILQ_EMPTY(&door->loading)) {
     struct door_query *query = TAILQ_FIRST(&door->loading);
     if (loaded == LUMIN_OK) {
@@ -34,8 +32,8 @@ void queries_answer(struct door *door) {
 }
 
 // In the order they came, as far as there is room; the first has room always.
-static void load_gather(struct door *door) {
-  size_t rows = 0, pages = 0, count = 0;
+static void asking_gather(struct door *door) {
+  size_t rows = 0, pages = ONGOING_IN_LOAD, count = 0;
   while (!TAILQ_EMPTY(&door->asking)) {
     struct door_query *query = TAILQ_FIRST(&door->asking);
     rows += query_rows_most(&query->query);
@@ -46,6 +44,11 @@ static void load_gather(struct door *door) {
     TAILQ_REMOVE(&door->asking, query, others);
     TAILQ_INSERT_TAIL(&door->loading, query, others);
   }
+}
+
+static void load_gather(struct door *door) {
+  asking_gather(door);
+  queries_go_on(door); // behind them, and so answered after them
 }
 
 // ---- rows
@@ -237,8 +240,7 @@ static void query_refuse(struct door *door, struct door_query *query, const stru
   query_end(door, &door->loading, query);
 }
 
-static void query_refuse_reason(struct door *door, struct door_query *query, enum lumin_status reason,
-                                const char *message) {
+void query_refuse_reason(struct door *door, struct door_query *query, enum lumin_status reason, const char *message) {
   struct refusal refusal = {0};
   (void)refuse(&refusal, reason, message);
   arena_reset(door->answers);

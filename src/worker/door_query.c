@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Queries: planned when they come, and waiting for the next load, or for rows that are not yet what is asked for.
-// Bounded in number, in bytes and in subscriptions (guarantee 11).
+// Queries: planned when they come, and waiting for the next load, for rows that are not yet what is asked for, or for
+// their turn to go on. Bounded in number, in bytes and in subscriptions (guarantee 11).
 #include "door_internal.h"
 
 #include <stdlib.h>
@@ -100,7 +100,7 @@ void query_end(struct door *door, struct query_list *list, struct door_query *qu
 }
 
 void queries_forget(struct door *door) {
-  struct query_list *lists[] = {&door->asking, &door->loading, &door->patient};
+  struct query_list *lists[] = {&door->asking, &door->loading, &door->patient, &door->ongoing};
   for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
     while (!TAILQ_EMPTY(lists[i])) {
       query_end(door, lists[i], TAILQ_FIRST(lists[i]));
@@ -170,8 +170,10 @@ enum lumin_status query_wait(struct door *door, struct door_query *query) {
   }
   if (status == LUMIN_OK) {
     TAILQ_REMOVE(&door->loading, query, others);
-    if (query->query.again_ms == 0) {
-      TAILQ_INSERT_TAIL(&door->asking, query, others);
+    if (query->query.again_ms == 0 && query->leads) {
+      TAILQ_INSERT_HEAD(&door->ongoing, query, others);
+    } else if (query->query.again_ms == 0) {
+      TAILQ_INSERT_TAIL(&door->ongoing, query, others);
     } else {
       TAILQ_INSERT_TAIL(&door->patient, query, others);
       door->next_due_ns = earliest(door->next_due_ns, query->due_ns);
@@ -180,8 +182,39 @@ enum lumin_status query_wait(struct door *door, struct door_query *query) {
   return status;
 }
 
+// ---- going on
+
+static void ongoing_expire(struct door *door) {
+  int64_t now = clock_monotonic_ns();
+  struct door_query *query = TAILQ_FIRST(&door->ongoing);
+  while (query != NULL) {
+    struct door_query *next = TAILQ_NEXT(query, others);
+    bool late = query->deadline_ns <= now;
+    if (late || door_waits_no_more(door)) {
+      TAILQ_REMOVE(&door->ongoing, query, others);
+      TAILQ_INSERT_TAIL(&door->loading, query, others);
+      query_refuse_reason(door, query, late ? LUMIN_DEADLINE_EXCEEDED : LUMIN_UNAVAILABLE,
+                          late ? "the user has too many events to fold them in this time"
+                               : "this worker stops: ask again");
+    }
+    query = next;
+  }
+}
+
+// Their pieces are large: all of them in each load would keep every other query waiting, and none would come to its
+// end.
+void queries_go_on(struct door *door) {
+  ongoing_expire(door);
+  for (size_t count = 0; count < ONGOING_IN_LOAD && !TAILQ_EMPTY(&door->ongoing); count++) {
+    struct door_query *query = TAILQ_FIRST(&door->ongoing);
+    query->leads = count == 0;
+    TAILQ_REMOVE(&door->ongoing, query, others);
+    TAILQ_INSERT_TAIL(&door->loading, query, others);
+  }
+}
+
 int64_t queries_deadline_ns(const struct door *door) {
-  if (!TAILQ_EMPTY(&door->asking)) {
+  if (!TAILQ_EMPTY(&door->asking) || !TAILQ_EMPTY(&door->ongoing)) {
     return door_output_is_full(door) ? clock_monotonic_ns() + SCAN_PAUSE : 0;
   }
   return TAILQ_EMPTY(&door->patient) ? INT64_MAX : door->next_due_ns;

@@ -259,16 +259,17 @@ test("get_profile goes by the settings, the viewer and the status", async () => 
   assert.deepEqual([theirs.phone, theirs.email, theirs.bio, theirs.firstName], ["+15550100800", "", "Counts.", "Ada"]);
   const strange = await ask("get_profile", { userId });
   assert.deepEqual(strange.hiddenFields.sort(), ["birth_date", "email", "email_verified", "phone", "phone_verified", "profile_views"]);
-  await done("block", { userId, reason: "spam" });
-  const blocked = await ask("get_profile", { userId, viewerId, isContact: true });
+  const asOf = ({ version }) => ({ "Lumin-Min-Version": version }); // the other worker hears of it a little later
+  const blocking = asOf(await done("block", { userId, reason: "spam" }));
+  const blocked = await ask("get_profile", { userId, viewerId, isContact: true }, blocking);
   assert.deepEqual([blocked.status, blocked.firstName, blocked.bio, blocked.phone], [status("BLOCKED"), "Ada", "", ""]);
-  assert.equal((await ask("get_profile", { userId, viewerId: userId })).bio, "Counts.");
+  assert.equal((await ask("get_profile", { userId, viewerId: userId }, blocking)).bio, "Counts.");
   await done("activate", { userId });
-  await done("deactivate", { userId });
-  const away = await ask("get_profile", { userId, viewerId, isContact: true });
+  const leaving = asOf(await done("deactivate", { userId }));
+  const away = await ask("get_profile", { userId, viewerId, isContact: true }, leaving);
   assert.deepEqual([away.status, away.firstName, away.userId], [status("DEACTIVATED"), "", userId]);
-  await done("delete", { userId });
-  await refused("get_profile", { userId, viewerId: userId }, "DELETED");
+  const headers = asOf(await done("delete", { userId }));
+  await refused("get_profile", { userId, viewerId: userId }, "DELETED", "", { headers });
   await refused("get_profile", { userId, viewerId: "Eve" }, "INVALID_ARGUMENT", "viewer_id");
   await refused("get_profile", { userId, isContact: true }, "INVALID_ARGUMENT", "is_contact");
 });
@@ -320,18 +321,52 @@ test("get_history and get_at tell what was, page by page and state by state", as
   }
 });
 
-test("get_at folds a user with more events than one piece holds", async () => {
+/** A user whose profile was viewed so often that it is at that version. */
+async function viewed(version) {
   const { userId } = await create();
   await done("activate", { userId });
   const [{ partition, position }] = await rig.sql(`SELECT partition, position FROM lumin.events WHERE user_id = '${userId}' ORDER BY version LIMIT 1`);
   await rig.sql(
     `INSERT INTO lumin.events (user_id, version, partition, position, type, time_ns, command_id, body)
      SELECT user_id, i, ${partition}, ${position} + 1000000 + i, 16, time_ns + i, gen_random_uuid(), convert_to(chr(10) || chr(36) || gen_random_uuid(), 'UTF8')
-       FROM lumin.events, generate_series(3, 5000) AS i WHERE user_id = '${userId}' AND version = 2`,
+       FROM lumin.events, generate_series(3, ${version}) AS i WHERE user_id = '${userId}' AND version = 2`,
   );
-  await rig.sql(`UPDATE lumin.users SET version = 5000, profile_views = 4998 WHERE user_id = '${userId}'`);
+  await rig.sql(`UPDATE lumin.users SET version = ${version}, profile_views = ${version - 2} WHERE user_id = '${userId}'`);
+  return userId;
+}
+
+test("get_at folds a user with more events than one piece holds", async () => {
+  const userId = await viewed(5000);
   const found = await Promise.all([2, 3, 1000, 1001, 4999].map((version) => ask("get_at", { userId, version })));
   assert.deepEqual(found.map(({ profileViews }) => profileViews), [0, 1, 998, 999, 4997]);
+});
+
+test("get_at of users with very many events: one after another to its end, with others' answers in between", async () => {
+  const userId = await viewed(12_000);
+  const email = `${crypto.randomUUID()}@example.com`;
+  await create({ email });
+  const order = [];
+  const all = Array.from({ length: 16 }, async (_none, i) => {
+    const found = await request(gateway, "get_at", { userId, version: 11_999 }, { timeout: 60_000, headers: { "Lumin-Timeout-Ms": 30_000 } });
+    order.push(i);
+    assert.equal(found.as("User").profileViews, 11_997);
+  });
+  let over = false;
+  const ended = Promise.all(all).then(() => (over = true));
+  while (!over) {
+    await ask("find_by_email", { email });
+    order.push("find");
+  }
+  await ended;
+  // One piece of each by turns would bring them all to their ends together.
+  const [first, last] = [order.findIndex((who) => who !== "find"), order.findLastIndex((who) => who !== "find")];
+  const between = order.slice(first, last).filter((who) => who === "find").length;
+  assert.ok(between >= 16, `${between} others in between: ${order.join(" ")}`);
+  // Whose time is over while others have their turns is told so.
+  const late = Array.from({ length: 16 }, () =>
+    request(gateway, "get_at", { userId, version: 11_999 }, { headers: { "Lumin-Timeout-Ms": 1 } }),
+  );
+  for (const { reason } of await Promise.all(late)) assert.match(reason, /^DEADLINE_EXCEEDED: the user has too many events/);
 });
 
 test("list: each user exactly once in the order of creation, while users are written", async () => {
