@@ -37,7 +37,7 @@ static const struct kind {
     {PROTOBUF_C_TYPE_BOOL, sizeof(protobuf_c_boolean), NULL, set_bool, "true or false"},
     {PROTOBUF_C_TYPE_ENUM, sizeof(int), NULL, set_enum, ""},
     {PROTOBUF_C_TYPE_MESSAGE, sizeof(void *), &google__protobuf__timestamp__descriptor, set_time,
-     "a time, such as 2027-01-01T00:00:00Z"},
+     "a time from 1678 to 2262, such as 2027-01-01T00:00:00Z"},
     {PROTOBUF_C_TYPE_MESSAGE, sizeof(void *), &google__protobuf__field_mask__descriptor, set_mask,
      "names of fields, with commas"},
 };
