@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: MIT
 // Queries that read PostgreSQL, over few users and over many: what each costs must not grow with the tables. Beside
-// latencies and rates, which a busy machine blurs, stand the buffers that PostgreSQL touched, which nothing blurs.
+// latencies and rates, which a busy machine blurs, stand the CPU time that they took, which it blurs less, and the
+// buffers that PostgreSQL touched, which nothing blurs.
 import fs from "node:fs";
 import path from "node:path";
 import { Rig, encode, messageName, request } from "../tests/support/servers.mjs";
+import { clocks, perCommand } from "./machine.mjs";
 import { fill, fillKnown, known, settle } from "./population.mjs";
 import { load } from "./programs.mjs";
 
 const outstanding = [1, 16];
 const walked = 500; // users of a page, on the way to places in a list
 const samples = 5000; // users that are asked for by turns
+const warm = 0.3; // seconds before each measurement
 
 /** What a query's statements are known by. */
 const ours = `query ~ 'lumin\\.list_users|FROM lumin\\.events WHERE user_id|FROM lumin\\.profile_views WHERE user_id =' OR
@@ -34,10 +37,10 @@ async function pagesOf(users, { rounds, seconds, settings }) {
     await rig.sql(fill(users, { statuses: true }));
     await rig.sql(fillKnown());
     await rig.sql(settle);
-    await rig.worker({ env: { LUMIN_CACHE_MAX_BYTES: "0" } });
+    const worker = await rig.worker({ env: { LUMIN_CACHE_MAX_BYTES: "0" } });
     const cases = await casesOf(rig, users);
     const found = [];
-    for (let round = 0; round < rounds; round++) found.push(await measureAll(rig, cases, seconds));
+    for (let round = 0; round < rounds; round++) found.push(await measureAll(rig, worker, cases, seconds));
     return { cases: cases.map(({ name }) => name), rounds: found };
   } finally {
     for (const hook of hooks) await hook();
@@ -116,14 +119,19 @@ async function viewersMiddle(gateway) {
 
 // ---- what it costs
 
-async function measureAll(rig, cases, seconds) {
+async function measureAll(rig, worker, cases, seconds) {
   const found = {};
   for (const { name, method, messages } of cases) {
     const script = path.join(rig.place.logs, "script");
     const line = (message) => `${method} ${Buffer.from(encode(messageName(method), message)).toString("hex")}\n`;
     fs.writeFileSync(script, messages.map(line).join(""));
     const levels = {};
-    for (const level of outstanding) levels[level] = await measure(rig, script, level, seconds);
+    for (const level of outstanding) {
+      const before = clocks(rig, worker);
+      const one = await measure(rig, script, level, seconds);
+      const whole = (one.count * (seconds + warm)) / seconds; // the clocks cover the warm-up too
+      levels[level] = { ...one, cpu: perCommand(before, clocks(rig, worker), whole) };
+    }
     found[name] = levels;
   }
   return found;
@@ -133,34 +141,42 @@ const state = { active: 1, users: 0, ops: 0 };
 
 async function measure(rig, script, level, seconds) {
   await rig.sql("SELECT pg_stat_statements_reset()");
-  const values = { script, outstanding: level, "run-ms": Math.round(seconds * 1000) };
+  const values = { script, outstanding: level, "warm-ms": warm * 1000, "run-ms": Math.round(seconds * 1000) };
   const one = await load(rig, { ...state }, "gateway", "request", values);
-  const [{ calls, buffers, ms }] = await rig.sql(
-    `SELECT max(calls)::float8 AS calls, sum(shared_blks_hit + shared_blks_read)::float8 AS buffers,
-            sum(total_exec_time) AS ms FROM pg_stat_statements WHERE ${ours}`,
+  const [{ calls, buffers }] = await rig.sql(
+    `SELECT max(calls)::float8 AS calls, sum(shared_blks_hit + shared_blks_read)::float8 AS buffers
+       FROM pg_stat_statements WHERE ${ours}`,
   );
   // With one outstanding, each request is a round trip with a call of each of its statements.
-  return { ...one, buffers: buffers / calls, postgres_us: (ms * 1000) / calls };
+  return { ...one, buffers: buffers / calls };
 }
 
 // ---- what is shown
 
 const median = (numbers) => [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)];
 
+/** Medians of the rounds, number by number, with their structure. */
+const middle = (rounds) =>
+  typeof rounds[0] === "number"
+    ? median(rounds)
+    : Object.fromEntries(Object.keys(rounds[0]).map((key) => [key, middle(rounds.map((round) => round[key]))]));
+
 export function printPages(sizes) {
+  const whole = (value) => Math.round(value).toLocaleString("en-US");
+  const ms = (value) => (value / 1000).toFixed(2);
   const columns = [
-    ["buffers", 1, "buffers", (value) => value.toFixed(1)],
-    ["PostgreSQL, us", 1, "postgres_us", (value) => value.toFixed(0)],
-    ["p50 ms, 1 outstanding", 1, "p50_us", (value) => (value / 1000).toFixed(2)],
-    ["p99 ms", 1, "p99_us", (value) => (value / 1000).toFixed(2)],
-    ["per s", 1, "rate", (value) => Math.round(value).toLocaleString("en-US")],
-    ["per s, 16 outstanding", 16, "rate", (value) => Math.round(value).toLocaleString("en-US")],
+    ["buffers", (levels) => levels[1].buffers.toFixed(0)],
+    ["CPU us: PostgreSQL", (levels) => whole(levels[16].cpu.postgres)],
+    ["worker", (levels) => whole(levels[16].cpu.worker)],
+    ["p50 ms, 1 outstanding", (levels) => ms(levels[1].p50_us)],
+    ["p99 ms", (levels) => ms(levels[1].p99_us)],
+    ["per s", (levels) => whole(levels[1].rate)],
+    ["per s, 16 outstanding", (levels) => whole(levels[16].rate)],
   ];
-  const cell = (name, [, level, key, show]) =>
-    sizes.map(({ rounds }) => show(median(rounds.map((round) => round[name][level][key])))).join(" / ");
+  const cell = (name, show) => sizes.map(({ rounds }) => show(middle(rounds.map((round) => round[name])))).join(" / ");
   const row = (cells) => process.stdout.write(`| ${cells.join(" | ")} |\n`);
   process.stdout.write(`\n${sizes.map(({ users }) => users.toLocaleString("en-US")).join(" / ")} users\n\n`);
   row(["", ...columns.map(([head]) => head)]);
   row(["---", ...columns.map(() => "---")]);
-  for (const name of sizes[0].cases) row([name, ...columns.map((column) => cell(name, column))]);
+  for (const name of sizes[0].cases) row([name, ...columns.map(([, show]) => cell(name, show))]);
 }
