@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Many users at once, put into the tables as the service would have written them: `lumin-user rebuild --check` finds no
-// difference.
+// Many users at once, put into the tables as the service would have written them (`lumin-user rebuild --check` finds no
+// difference), their events as if they had been published and had left the stream.
 
 export const eventsEach = 3;
 
@@ -61,7 +61,7 @@ export const fill = (users, { statuses = false } = {}) => `
            CASE status WHEN 4 THEN 1 ELSE 0 END, CASE status WHEN 4 THEN 'spam' ELSE '' END, until_s * 1000000000,
            1700000000000000000 + i * 1000 + 1, 1700000000000000000 + i * 1000 + ${eventsEach} FROM drawn;
   INSERT INTO lumin.identifiers SELECT 1, email, user_id FROM drawn WHERE status <> 5;
-  UPDATE lumin.partitions p SET event_position = e.last FROM (
+  UPDATE lumin.partitions p SET event_position = e.last, relayed_position = e.last FROM (
     SELECT partition, max(position) AS last FROM lumin.events GROUP BY 1) e WHERE e.partition = p.partition;
   DROP TABLE drawn, lives;`;
 
@@ -90,7 +90,8 @@ export const fillKnown = () => `
            min(time_ns), max(time_ns) FROM looks;
   INSERT INTO lumin.identifiers VALUES (1, 'known@example.com', '${known.userId}');
   INSERT INTO lumin.profile_views SELECT '${known.userId}', viewer::uuid, time_ns, 1 FROM looks WHERE type = 16;
-  UPDATE lumin.partitions SET event_position = event_position + ${known.version} WHERE partition = ${partition};
+  UPDATE lumin.partitions SET event_position = event_position + ${known.version}, relayed_position = event_position + ${known.version}
+   WHERE partition = ${partition};
   DROP TABLE looks;`;
 
 export const settle = "VACUUM ANALYZE lumin.events, lumin.users, lumin.identifiers, lumin.profile_views";
