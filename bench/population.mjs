@@ -90,7 +90,8 @@ export const fillKnown = () => `
            min(time_ns), max(time_ns) FROM looks;
   INSERT INTO lumin.identifiers VALUES (1, 'known@example.com', '${known.userId}');
   INSERT INTO lumin.profile_views SELECT '${known.userId}', viewer::uuid, time_ns, 1 FROM looks WHERE type = 16;
-  UPDATE lumin.partitions SET event_position = event_position + ${known.version}, relayed_position = event_position + ${known.version}
+  UPDATE lumin.partitions
+     SET event_position = event_position + ${known.version}, relayed_position = event_position + ${known.version}
    WHERE partition = ${partition};
   DROP TABLE looks;`;
 

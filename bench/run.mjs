@@ -41,8 +41,8 @@ function options(words) {
   if (found.commands <= active) throw new Error(`--commands: more than ${active}, the users that are changed`);
   const users = found.users || (found.only === "pages" ? "10000,100000,1000000" : "1000000");
   found.users = users.split(",").map(Number);
-  // The places that pages asks for need some pages of each status.
-  if (!found.users.every((count) => Number.isInteger(count) && count >= (found.only === "pages" ? 10_000 : 1))) throw new Error(usage);
+  const least = found.only === "pages" ? 10_000 : 1; // some pages of each status
+  if (!found.users.every((count) => Number.isInteger(count) && count >= least)) throw new Error(usage);
   return found;
 }
 
