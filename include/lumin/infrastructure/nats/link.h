@@ -72,8 +72,7 @@ struct link_message {
 };
 LUMIN_MUST_USE enum lumin_status link_publish_message(struct link *link, const struct link_message *message);
 
-// False where the headers are no NATS headers, or a value has a NUL byte. To be asked first: parts of such headers may
-// be found afterwards.
+// False where the headers are no NATS headers. To be asked first: parts of such headers may be found afterwards.
 bool link_headers_are_readable(natsMsg *message);
 // A header's value, or empty. Valid as long as the message.
 struct span link_header_get(natsMsg *message, const char *name);
