@@ -108,6 +108,7 @@ async function serveWith(partitions) {
   rig.nats.map(partitions);
   await eventually(async () => (await program("setup", [], { role: "setup" })).code === 0, { timeout: 20_000, every: 300, what: "setup" });
   await worker.begin();
+  await publisher.flush(); // an idle connection heeds a new mapping from its second read on
 }
 
 let before;
