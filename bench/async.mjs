@@ -86,7 +86,7 @@ async function checkApplied(rig, from, commands) {
 }
 
 /** Commands in one transaction: a transaction's outcomes carry its number. */
-async function batches(rig, from) {
+export async function batches(rig, from) {
   const [row] = await rig.sql(
     `SELECT count(*)::int AS transactions, avg(n)::float AS mean, max(n)::int AS largest,
             percentile_disc(0.5) WITHIN GROUP (ORDER BY n)::int AS median

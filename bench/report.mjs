@@ -127,7 +127,7 @@ function printWorkers(rounds) {
   const of = (count, pick) => rounds.map((round) => pick(round[count]));
   table(
     "W. Mixed, drained by one worker and by several on this machine",
-    ["workers", "commands/s", "ratio to one", "us/command: workers", "PostgreSQL", "NATS"],
+    ["workers", "commands/s", "ratio to one", "us/command: workers", "PostgreSQL", "NATS", "all", "batch: median", "mean"],
     workerCounts.map((count) => [
       String(count),
       spread(of(count, (found) => found.rate), rate),
@@ -135,6 +135,9 @@ function printWorkers(rounds) {
       whole(of(count, (found) => found.cpu.worker)),
       whole(of(count, (found) => found.cpu.postgres)),
       whole(of(count, (found) => found.cpu.nats)),
+      whole(of(count, ({ cpu }) => cpu.worker + cpu.postgres + cpu.nats)),
+      whole(of(count, (found) => found.batches.median)),
+      whole(of(count, (found) => found.batches.mean)),
     ]),
   );
 }

@@ -2,6 +2,7 @@
 // The same commands with one, two and four workers on one machine. The workers have their shares and stand still while
 // the commands are published, so that nobody's start is measured.
 import { eventually } from "../tests/support/servers.mjs";
+import { batches } from "./async.mjs";
 import { clocks, perCommand } from "./machine.mjs";
 import { lastSequence, load, storedAt, streams } from "./programs.mjs";
 
@@ -25,6 +26,7 @@ async function drain(rig, operator, state, count, work) {
   await rig.health(); // a command has gone the whole way
   for (const worker of workers) await worker.pause();
   const from = await lastSequence(operator, streams.events);
+  const commands = await lastSequence(operator, streams.commands);
   await load(rig, state, "command_publisher", "publish", { work, count: state.commands, window: 512 });
   const before = all(rig, workers);
   for (const worker of workers) worker.resume();
@@ -34,7 +36,7 @@ async function drain(rig, operator, state, count, work) {
   const cpu = perCommand(before, all(rig, workers), state.commands);
   const seconds = (await storedAt(operator, streams.events, to)) - (await storedAt(operator, streams.events, from + 1));
   for (const worker of workers) await worker.stop();
-  return { rate: (state.commands - 1) / seconds, cpu };
+  return { rate: (state.commands - 1) / seconds, cpu, batches: await batches(rig, { commands }) };
 }
 
 /** The clocks of all workers together. */
