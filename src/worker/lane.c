@@ -11,6 +11,7 @@
 #define STOP_PATIENCE (5 * NS_PER_SECOND) // for the last events to be acknowledged
 #define IDLE_TURN (NS_PER_SECOND / 4)     // the upkeep looks at least this often
 #define STOP_TURN (50 * NS_PER_MS)
+#define BACKLOG_PATIENCE (250 * NS_PER_MS)
 
 static bool lane_is_done(struct lane *lane);
 static int64_t idle_until_ns(const struct lane *lane);
@@ -49,7 +50,8 @@ static int64_t earliest(int64_t a, int64_t b) { return a < b ? a : b; }
 
 static int64_t idle_until_ns(const struct lane *lane) {
   int64_t now = clock_monotonic_ns();
-  return lane->take_at_ns > now ? earliest(lane->take_at_ns, now + IDLE_TURN) : now + IDLE_TURN;
+  int64_t until = earliest(now + IDLE_TURN, backlog_deadline_ns(&lane->backlog));
+  return lane->take_at_ns > now ? earliest(lane->take_at_ns, until) : until;
 }
 
 void lane_turn(struct lane *lane, int64_t deadline_ns) {
@@ -144,6 +146,12 @@ static struct cursor_limits cursor_limits_of(const struct config *config) {
   };
 }
 
+// Two lanes of each of four workers own an eighth of the partitions: a window holds a batch of theirs.
+static struct backlog_limits backlog_limits_of(const struct config *config) {
+  return (struct backlog_limits){
+      .least = config->lane_batch, .window = 8 * config->lane_batch, .patience_ns = BACKLOG_PATIENCE};
+}
+
 static bool lane_build_parts(struct lane *lane) {
   const struct config *config = lane->worker->config;
   struct relay_limits relay_limits = relay_limits_of(config);
@@ -171,7 +179,9 @@ static bool lane_build(struct lane *lane) {
     return false;
   }
   struct cursor_limits cursor_limits = cursor_limits_of(config);
+  struct backlog_limits backlog_limits = backlog_limits_of(config);
   cursor_init(&lane->reader, &cursor_limits);
+  backlog_init(&lane->backlog, &backlog_limits);
   (void)snprintf(lane->consumer_prefix, sizeof lane->consumer_prefix, "lumin_%s_%d", lane->worker->token, lane->number);
   lane->store.worker_id = lane->worker->id;
   lane->store.lane = lane->number;

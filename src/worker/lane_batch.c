@@ -7,6 +7,7 @@
 
 #define RETRY_PAUSE_FIRST (20 * NS_PER_MS)
 #define RETRY_PAUSE_LONGEST (2 * NS_PER_SECOND)
+#define FULL_BYTES (4U << 20)   // a batch that has so many waits for no more
 #define QUARRELS_BEFORE_PAUSE 8 // conflicts in a row; somebody else got on with each of them
 
 static bool poison_is(const struct lane *lane, const struct inbound *message) {
@@ -30,9 +31,22 @@ static struct batch *batch_of_queue(struct lane *lane, size_t count) {
   return batch;
 }
 
+// Not for long, and only while the reader brings more: backlog.h says why.
+static bool batch_waits(struct lane *lane) {
+  size_t room = lane->worker->config->lane_buffer / 2; // beyond it the reader may be waiting for the batch
+  size_t full = lane->batch_limit < room ? lane->batch_limit : room;
+  return lane->queue_count < full && lane->queue_bytes < FULL_BYTES && lane->reader.state == CURSOR_READING &&
+         backlog_holds(&lane->backlog, clock_monotonic_ns());
+}
+
 // The first messages of the queue, in a batch of their own. They stay in the queue until the batch is committed.
 struct batch *lane_take(struct lane *lane) {
-  if (lane->queue_count == 0 || lane->store.session == NULL || lane->retake) {
+  bool able = lane->queue_count > 0 && lane->store.session != NULL && !lane->retake;
+  if (able && batch_waits(lane)) {
+    return NULL;
+  }
+  backlog_release(&lane->backlog);
+  if (!able) {
     return NULL;
   }
   truths_refresh(lane);

@@ -367,6 +367,9 @@ static void arrive_delivery(struct lane *lane, natsMsg *message, struct span rep
                                .seq = delivery.stream_seq,
                                .ts_ns = delivery.ts_ns,
                                .consumer_seq = delivery.consumer_seq};
+  if (name.generation == lane->reader.generation) {
+    backlog_message(&lane->backlog, delivery.pending);
+  }
   reader_feed(lane, &input);
 }
 

@@ -3,9 +3,11 @@
 //   lane.c             the thread and its loop: the story
 //   lane_connect.c     its link and session, built anew after a loss
 //   lane_partitions.c  taking, retaking and dropping partitions
+//   lanes_used.c       which of a worker's lanes own partitions
 //   lane_handover.c    giving partitions up, so that others can go on where this lane has ended
 //   lane_reader.c      one reader of the command stream for all its partitions: what is whose, and what is to be taken
 //   lane_input.c       the reader's actions as JetStream requests, and messages as its input
+//   backlog.c          whether a batch waits for more of what the stream holds
 //   lane_batch.c       one batch, and every surprise on its way to the commit
 //   lane_cache.c       new states to the worker's cache
 //   lane_outcome.c     outcomes to those who wait for them
@@ -22,6 +24,7 @@
 
 #include <pthread.h>
 
+#include "backlog.h"
 #include "lumin/application/pipeline.h"
 #include "lumin/infrastructure/codec/codec.h"
 #include "lumin/infrastructure/nats/js.h"
@@ -90,6 +93,7 @@ struct lane {
   struct stream_position attached; // where the last attach began
   struct stream_position read;     // last message delivered, or last position told by a heartbeat; seq 0: none
   uint64_t read_consumer_seq;
+  struct backlog backlog;
   uint64_t verify_next;  // the least position that is still to be seen; UINT64_MAX: none
   uint64_t denied_pull;  // a pull that found the queue full: told to the cursor at the next turn; 0: none
   int64_t advance_at_ns; // when the positions of idle partitions are next written

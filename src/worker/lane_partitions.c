@@ -4,7 +4,9 @@
 #include "lane_internal.h"
 #include "lumin/base/clock.h"
 
-#define TAKE_INTERVAL (NS_PER_SECOND / 2)   // for what nobody told: an expired lease
+#define TAKE_INTERVAL (NS_PER_SECOND / 2) // for what nobody told: an expired lease
+#define STANDBY_INTERVAL (2 * NS_PER_SECOND)
+#define LOOK_AGAIN (50 * NS_PER_MS)
 #define REVIEW_INTERVAL (3 * NS_PER_SECOND) // a process that was stopped learns so what it has lost while it is idle
 
 static struct partition_set lane_set(const struct lane *lane) {
@@ -167,18 +169,41 @@ static void rows_own(struct lane *lane, const struct partition_rows *rows) {
   survey_start(lane);
 }
 
+// Others of its worker's lanes own the worker's share: it is told when that changes.
+static bool lane_stands_by(const struct lane *lane) {
+  uint64_t used = atomic_load(&lane->worker->lanes_used);
+  return used != 0 && (used >> lane->number & 1) == 0;
+}
+
+static void look_at(struct lane *lane, int64_t time_ns) {
+  if (time_ns < lane->take_at_ns) {
+    lane->take_at_ns = time_ns;
+  }
+}
+
 static void shares_keep(struct lane *lane, bool able) {
+  struct worker *worker = lane->worker;
   struct take_result result = {0};
-  struct take_request request = {able, lane_set(lane)};
+  bool stands_by = lane_stands_by(lane);
+  struct take_request request = {able && !stands_by, lane_set(lane)};
   if (store_take(&lane->store, &request, lane->scratch, &result) != LUMIN_OK) {
     return;
   }
-  int64_t expired_ns = clock_monotonic_ns() + (result.expiry_ms + 1) * NS_PER_MS;
-  if (result.expiry_ms > 0 && expired_ns < lane->take_at_ns) {
-    lane->take_at_ns = expired_ns;
+  int64_t now = clock_monotonic_ns();
+  atomic_store(&worker->others, (int)result.others);
+  if (stands_by && lane->owned_count == 0) {
+    lane->take_at_ns = now + STANDBY_INTERVAL;
+    return;
+  }
+  if (result.expiry_ms > 0) {
+    look_at(lane, now + (result.expiry_ms + 1) * NS_PER_MS);
   }
   rows_own(lane, &result.taken);
-  lane_yield(lane, result.surplus);
+  if (atomic_load(&worker->others_met) == (int)result.others) {
+    lane_yield(lane, result.surplus);
+  } else if (result.surplus > 0) {
+    look_at(lane, now + LOOK_AGAIN); // its worker's lanes are being chosen anew, and it might give up too much
+  }
 }
 
 // A lane that is cut off from NATS for a lease leaves its share to others. What it can do the lease's thread tells

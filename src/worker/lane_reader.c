@@ -51,6 +51,7 @@ void lane_attach_reader(struct lane *lane) {
     lane_checkpoint(lane, true);
   }
   reader_detach(lane);
+  backlog_begin(&lane->backlog);
   queue_pop(lane, lane->queue_count);
   if (!least_position(lane, &position)) {
     return; // once a partition opens
@@ -181,6 +182,9 @@ void reader_heartbeat(struct lane *lane, const struct cursor_input *input) {
   if (at_end && lane->verify_next != UINT64_MAX && input->seq < lane->verify_next) {
     reader_suspects(lane, input->seq);
     return;
+  }
+  if (at_end) {
+    backlog_end(&lane->backlog);
   }
   reader_feed(lane, input);
 }

@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "lanes_used.h"
 #include "lumin/base/clock.h"
 #include "lumin/base/failpoint.h"
 #include "lumin/base/log.h"
@@ -193,7 +194,7 @@ static bool lanes_turn(struct lease *lease) {
   return lane < 0;
 }
 
-// A bit for each lane that can take partitions: others count on what is told of it. None at the end.
+// A bit for each lane that can take partitions. None at the end.
 static uint64_t lanes_able(const struct lease *lease) {
   const struct worker *worker = lease->worker;
   int64_t now = clock_monotonic_ns();
@@ -205,17 +206,45 @@ static uint64_t lanes_able(const struct lease *lease) {
   return lanes;
 }
 
+// The lanes that shall own partitions: other workers count on what is told of them. None before one of them has seen
+// how many others there are.
+struct lanes {
+  int others; // for so many
+  unsigned wanted;
+  uint64_t chosen;
+};
+
+static struct lanes lanes_look(const struct lease *lease) {
+  const struct worker *worker = lease->worker;
+  struct lanes lanes = {.others = atomic_load(&worker->others)};
+  if (lanes.others >= 0) {
+    lanes.wanted = lanes_wanted((unsigned)worker->config->worker_lanes, (unsigned)lanes.others);
+    lanes.chosen = lanes_choose(lanes_able(lease), atomic_load(&worker->lanes_used), lanes.wanted);
+  }
+  return lanes;
+}
+
+// The other workers have been told, or need not be.
+static void lanes_settle(struct lease *lease, const struct lanes *lanes) {
+  lease->lanes = lanes->chosen;
+  atomic_store(&lease->worker->lanes_used, lanes->chosen);
+  atomic_store(&lease->worker->others_met, lanes->others);
+}
+
 // Whether others shall hear of it at once. A worker that starts waits a moment for all of its lanes: else the first one
 // would take everything, and give half of it up again.
 static bool lanes_are_news(struct lease *lease) {
-  uint64_t able = lanes_able(lease);
+  struct lanes lanes = lanes_look(lease);
   int64_t now = clock_monotonic_ns();
-  if (able == 0 || lease->lanes != 0) {
+  if (lanes.chosen == 0 || lease->lanes != 0) {
     lease->none_ns = now;
   }
-  bool all = (uint64_t)__builtin_popcountll(able) == lease->worker->config->worker_lanes;
+  bool all = (unsigned)__builtin_popcountll(lanes.chosen) == lanes.wanted;
   bool waits = lease->lanes == 0 && !all && now - lease->none_ns <= LOOK_INTERVAL;
-  return able != lease->lanes && !waits;
+  if (lanes.chosen == lease->lanes) {
+    lanes_settle(lease, &lanes);
+  }
+  return lanes.chosen != lease->lanes && !waits;
 }
 
 // ---- statements
@@ -310,13 +339,14 @@ static void outdated_note(struct lease *lease) {
 
 static void lease_renew(struct lease *lease) {
   uint32_t ms = length_ms(lease);
-  uint64_t able = lanes_able(lease), lanes = htobe64(able);
+  struct lanes lanes = lanes_look(lease);
+  uint64_t told = htobe64(lanes.chosen);
   int64_t asked = clock_monotonic_ns();
   struct answer answer = {0};
   struct params params = {
       .count = 3,
-      .values = {(const char *)lease->worker->id.bytes, (const char *)&ms, (const char *)&lanes},
-      .lengths = {sizeof lease->worker->id.bytes, sizeof ms, sizeof lanes},
+      .values = {(const char *)lease->worker->id.bytes, (const char *)&ms, (const char *)&told},
+      .lengths = {sizeof lease->worker->id.bytes, sizeof ms, sizeof told},
   };
   lease->renew_at_ns = asked + lease->length_ns / 3;
   if (!lanes_turn(lease)) {
@@ -327,7 +357,7 @@ static void lease_renew(struct lease *lease) {
   enum lumin_status status = lease_ask(lease, STATEMENT_WORKER_RENEW, &params, &answer);
   if (status == LUMIN_OK && answer.rows > 0) {
     renewed_note(lease, asked);
-    lease->lanes = able;
+    lanes_settle(lease, &lanes);
     if (answer.first == LAYOUT_CHANGED) {
       outdated_note(lease);
     }

@@ -20,7 +20,7 @@ static void name_make(const struct config *config, char *ret_name, size_t size) 
 }
 
 enum lumin_status worker_init(struct worker *worker, const struct config *config) {
-  struct worker fresh = {.config = config};
+  struct worker fresh = {.config = config, .others = -1, .others_met = -1};
   enum lumin_status status = uuid_v4(&fresh.id);
   if (status == LUMIN_OK) {
     status = random_token(fresh.token);

@@ -42,6 +42,13 @@ async function owners(workers) {
 const sum = (numbers) => numbers.reduce((a, b) => a + b, 0);
 const even = (numbers) => Math.max(...numbers) - Math.min(...numbers) <= 1;
 
+/** Whether so many of a worker's lanes have its share, evenly, and the others nothing. */
+const used = (lanes, workers) => {
+  const [most, ...rest] = [...lanes].sort((a, b) => b - a);
+  const wanted = Math.ceil(lanes.length / workers);
+  return even([most, ...rest.slice(0, wanted - 1)]) && sum(rest.slice(wanted - 1)) === 0;
+};
+
 /** Waits until these workers, and nobody else, have their shares; returns how long that took. */
 async function shared(t, what, workers, limit) {
   const begun = performance.now();
@@ -50,7 +57,7 @@ async function shared(t, what, workers, limit) {
     last = await owners(workers);
     const { "": [nobody], ...lanes } = last;
     const each = Object.values(lanes);
-    return nobody === 0 && even(each.map(sum)) && each.every(even) && lanes;
+    return nobody === 0 && even(each.map(sum)) && each.every((held) => used(held, each.length)) && lanes;
   };
   const found = await eventually(fair, { every: 10, timeout: limit, what }).catch((error) => {
     throw new Error(`${what}: ${JSON.stringify(last)}`, { cause: error });

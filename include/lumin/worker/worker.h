@@ -32,9 +32,13 @@ struct worker {
   _Atomic int64_t lane_turned_ns[WORKER_LANES_MAX]; // last turn of each lane's loop (clock_monotonic_ns): the watchdog
   // When each lane last got on with both of its connections up (clock_monotonic_ns): it can take partitions.
   _Atomic int64_t lane_able_ns[WORKER_LANES_MAX];
-  struct cache *cache;    // NULL: the door remembers nothing
-  atomic_bool outdated;   // the layout is another one by now: the worker ends
-  atomic_bool lease_lost; // the lease could not be renewed in time; lanes go on, the fence decides
+  // Which lanes own partitions: the lease chooses among those that are able, and tells the other workers.
+  atomic_int others;           // other workers that can take partitions, as a lane last saw it; -1: not yet known
+  atomic_int others_met;       // for how many of them the lanes were last chosen; -1: not yet
+  _Atomic uint64_t lanes_used; // a bit for each lane that was chosen; 0: none yet
+  struct cache *cache;         // NULL: the door remembers nothing
+  atomic_bool outdated;        // the layout is another one by now: the worker ends
+  atomic_bool lease_lost;      // the lease could not be renewed in time; lanes go on, the fence decides
 };
 
 // A worker's identity: fresh id and token, its name. IO: no random numbers.

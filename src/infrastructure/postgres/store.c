@@ -78,6 +78,7 @@ struct take_taker {
   struct rows_taker rows;
   uint32_t surplus;
   int64_t expiry_ms;
+  uint32_t others;
 };
 
 static enum lumin_status take_answer(void *self, int index, const PGresult *rows) {
@@ -85,6 +86,7 @@ static enum lumin_status take_answer(void *self, int index, const PGresult *rows
   if (index == 0) {
     taker->surplus = (uint32_t)field_int(rows, 0, 0);
     taker->expiry_ms = field_int(rows, 0, 1);
+    taker->others = (uint32_t)field_int(rows, 0, 2);
     return LUMIN_OK;
   }
   return partition_rows_take(&taker->rows, index, rows);
@@ -109,7 +111,7 @@ enum lumin_status store_take(struct store *store, const struct take_request *req
   struct session_sink sink = {&taker, take_answer};
   enum lumin_status status = fine ? statements_run(store, &statements, &sink) : LUMIN_NO_MEMORY;
   if (status == LUMIN_OK) {
-    *ret_result = (struct take_result){taker.rows.rows, taker.surplus, taker.expiry_ms};
+    *ret_result = (struct take_result){taker.rows.rows, taker.surplus, taker.expiry_ms, taker.others};
   }
   return status;
 }

@@ -48,6 +48,7 @@ struct take_result {
   struct partition_rows taken;
   uint32_t surplus;  // how many of those held shall be given up, so that others have their share
   int64_t expiry_ms; // until the next lease of another runs out, unless it is renewed; 0: there is none
+  uint32_t others;   // other workers that can take partitions
 };
 
 // Takes free and expired partitions up to the lane's share, and those that are the lane's but not held: the answer to a
