@@ -120,6 +120,7 @@ struct lane {
   uint32_t owned_count;
   unsigned registration; // of the worker, at the last take
   int64_t take_at_ns;    // when to look for free partitions next
+  bool stood_by;         // when it last looked: others of its worker's lanes own partitions
   int64_t review_at_ns;  // ... and for lost ones
   int64_t linked_ns;     // when the link was last there
   int64_t leaving_ns;    // since when partitions are being given up

@@ -184,7 +184,7 @@ static void look_at(struct lane *lane, int64_t time_ns) {
 static void shares_keep(struct lane *lane, bool able) {
   struct worker *worker = lane->worker;
   struct take_result result = {0};
-  bool stands_by = lane_stands_by(lane);
+  bool stands_by = lane->stood_by = lane_stands_by(lane);
   struct take_request request = {able && !stands_by, lane_set(lane)};
   if (store_take(&lane->store, &request, lane->scratch, &result) != LUMIN_OK) {
     return;
@@ -241,7 +241,8 @@ void lane_keep_partitions(struct lane *lane) {
     (void)!lane_review(lane);
   }
   bool able = lane_is_able(lane, now);
-  if ((session_notified(lane->store.session) || now >= lane->take_at_ns) && !lane_stopping(lane)) {
+  bool called = session_notified(lane->store.session) || lane->stood_by != lane_stands_by(lane);
+  if ((called || now >= lane->take_at_ns) && !lane_stopping(lane)) {
     lane->take_at_ns = now + TAKE_INTERVAL;
     shares_keep(lane, able);
   }
