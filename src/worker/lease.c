@@ -20,8 +20,9 @@
 
 #define STUCK_INTERVAL NS_PER_SECOND
 #define SWEEP_INTERVAL (60 * NS_PER_SECOND)
-#define LOOK_INTERVAL (NS_PER_SECOND / 4) // at which lanes can take partitions
-#define LOOK_SOON (20 * NS_PER_MS)        // while there are none, as in a worker that starts
+#define LOOK_INTERVAL (NS_PER_SECOND / 10) // at which lanes can take partitions
+#define LANES_PATIENCE (NS_PER_SECOND / 4) // until they all can
+#define LOOK_SOON (20 * NS_PER_MS)         // while there are none, as in a worker that starts
 #define PAUSE_FIRST (50 * NS_PER_MS)
 #define LAYOUT_CHANGED 2 // lumin.renew_lease
 
@@ -240,7 +241,7 @@ static bool lanes_are_news(struct lease *lease) {
     lease->none_ns = now;
   }
   bool all = (unsigned)__builtin_popcountll(lanes.chosen) == lanes.wanted;
-  bool waits = lease->lanes == 0 && !all && now - lease->none_ns <= LOOK_INTERVAL;
+  bool waits = lease->lanes == 0 && !all && now - lease->none_ns <= LANES_PATIENCE;
   if (lanes.chosen == lease->lanes) {
     lanes_settle(lease, &lanes);
   }

@@ -322,10 +322,18 @@ async function ownerOf(userId) {
   return (await rig.sql(text, [partitionOf(userId)]))[0];
 }
 
+/** Both have their shares: by itself nothing passes over any more. */
+async function settled() {
+  const text = `SELECT count(*)::int AS owners, min(n)::int AS least FROM
+    (SELECT count(*) AS n FROM lumin.partitions WHERE owner IS NOT NULL GROUP BY owner) AS held`;
+  await rig.sqlUntil(text, ({ owners, least }) => owners === 2 && least === 16);
+}
+
 test("a commit that takes four leases: nobody takes the partition, and nobody applies the command again", async () => {
   const book = new Book(rig, publisher);
   const user = newUser();
   const other = await rig.worker({ name: "beside", env: quick });
+  await settled();
   const before = await ownerOf(user);
   await rig.sql(slowly(user, 4));
   const sent = Date.now();
@@ -346,6 +354,7 @@ test("the same while the lease is not renewed: the row is taken when it is free,
   const lease = { ...quick, LUMIN_WORKER_LEASE: "2s" };
   const sleeper = await rig.worker({ name: "sleeper", env: { ...lease, ...failing } });
   const other = await rig.worker({ name: "other", env: lease });
+  await settled();
   const book = new Book(rig, publisher);
   const user = newUser();
   const before = await ownerOf(user);
