@@ -184,6 +184,7 @@ static void look_at(struct lane *lane, int64_t time_ns) {
 static void shares_keep(struct lane *lane, bool able) {
   struct worker *worker = lane->worker;
   struct take_result result = {0};
+  int met = atomic_load(&worker->others_met); // before the question, or the answer may not have heard of the choice
   bool stands_by = lane->stood_by = lane_stands_by(lane);
   struct take_request request = {able && !stands_by, lane_set(lane)};
   if (store_take(&lane->store, &request, lane->scratch, &result) != LUMIN_OK) {
@@ -199,7 +200,7 @@ static void shares_keep(struct lane *lane, bool able) {
     look_at(lane, now + (result.expiry_ms + 1) * NS_PER_MS);
   }
   rows_own(lane, &result.taken);
-  if (atomic_load(&worker->others_met) == (int)result.others) {
+  if (met == (int)result.others) {
     lane_yield(lane, result.surplus);
   } else if (result.surplus > 0) {
     look_at(lane, now + LOOK_AGAIN); // its worker's lanes are being chosen anew, and it might give up too much
