@@ -66,6 +66,7 @@ void lane_turn(struct lane *lane, int64_t deadline_ns) {
   if (lane->link == NULL) {
     return;
   }
+  atomic_store(&lane->worker->lane_linked_ns[lane->number], now);
   lane_receive(lane); // what has arrived comes before the timers, or a process that slept would think it all lost
   reader_tick(lane, now);
   survey_tick(lane, now);

@@ -195,24 +195,25 @@ static bool lanes_turn(struct lease *lease) {
   return lane < 0;
 }
 
-// A bit for each lane that can take partitions. None at the end.
-static uint64_t lanes_able(const struct lease *lease) {
-  const struct worker *worker = lease->worker;
+// A bit for each lane that has noted a time within the last lease.
+static uint64_t lanes_fresh(const struct lease *lease, const _Atomic int64_t *noted_ns) {
   int64_t now = clock_monotonic_ns();
   uint64_t lanes = 0;
-  for (uint64_t i = 0; i < worker->config->worker_lanes && !atomic_load(&worker->stopping); i++) {
-    int64_t able = atomic_load(&worker->lane_able_ns[i]);
-    lanes |= (uint64_t)(able > 0 && now - able <= lease->length_ns) << i;
+  for (uint64_t i = 0; i < lease->worker->config->worker_lanes; i++) {
+    int64_t noted = atomic_load(&noted_ns[i]);
+    lanes |= (uint64_t)(noted > 0 && now - noted <= lease->length_ns) << i;
   }
   return lanes;
 }
 
-// The lanes that shall own partitions: other workers count on what is told of them. None before one of them has seen
-// how many others there are.
+// The lanes that shall own partitions. None before one of them has seen how many other workers there are. One that is
+// in use stays so while a commit takes longer than the lease; but the others count on those alone that are able now,
+// and on none at the end.
 struct lanes {
   int others; // for so many
   unsigned wanted;
   uint64_t chosen;
+  uint64_t told; // those of them that are able
 };
 
 static struct lanes lanes_look(const struct lease *lease) {
@@ -220,14 +221,17 @@ static struct lanes lanes_look(const struct lease *lease) {
   struct lanes lanes = {.others = atomic_load(&worker->others)};
   if (lanes.others >= 0) {
     lanes.wanted = lanes_wanted((unsigned)worker->config->worker_lanes, (unsigned)lanes.others);
-    lanes.chosen = lanes_choose(lanes_able(lease), atomic_load(&worker->lanes_used), lanes.wanted);
+    uint64_t able = atomic_load(&worker->stopping) ? 0 : lanes_fresh(lease, worker->lane_able_ns);
+    uint64_t used = atomic_load(&worker->lanes_used);
+    lanes.chosen = lanes_choose(able | (used & lanes_fresh(lease, worker->lane_linked_ns)), used, lanes.wanted);
+    lanes.told = lanes.chosen & able;
   }
   return lanes;
 }
 
 // The other workers have been told, or need not be.
 static void lanes_settle(struct lease *lease, const struct lanes *lanes) {
-  lease->lanes = lanes->chosen;
+  lease->lanes = lanes->told;
   atomic_store(&lease->worker->lanes_used, lanes->chosen);
   atomic_store(&lease->worker->others_met, lanes->others);
 }
@@ -237,15 +241,15 @@ static void lanes_settle(struct lease *lease, const struct lanes *lanes) {
 static bool lanes_are_news(struct lease *lease) {
   struct lanes lanes = lanes_look(lease);
   int64_t now = clock_monotonic_ns();
-  if (lanes.chosen == 0 || lease->lanes != 0) {
+  if (lanes.told == 0 || lease->lanes != 0) {
     lease->none_ns = now;
   }
-  bool all = (unsigned)__builtin_popcountll(lanes.chosen) == lanes.wanted;
+  bool all = (unsigned)__builtin_popcountll(lanes.told) == lanes.wanted;
   bool waits = lease->lanes == 0 && !all && now - lease->none_ns <= LANES_PATIENCE;
-  if (lanes.chosen == lease->lanes) {
+  if (lanes.told == lease->lanes) {
     lanes_settle(lease, &lanes);
   }
-  return lanes.chosen != lease->lanes && !waits;
+  return lanes.told != lease->lanes && !waits;
 }
 
 // ---- statements
@@ -341,7 +345,7 @@ static void outdated_note(struct lease *lease) {
 static void lease_renew(struct lease *lease) {
   uint32_t ms = length_ms(lease);
   struct lanes lanes = lanes_look(lease);
-  uint64_t told = htobe64(lanes.chosen);
+  uint64_t told = htobe64(lanes.told);
   int64_t asked = clock_monotonic_ns();
   struct answer answer = {0};
   struct params params = {

@@ -32,6 +32,7 @@ struct worker {
   _Atomic int64_t lane_turned_ns[WORKER_LANES_MAX]; // last turn of each lane's loop (clock_monotonic_ns): the watchdog
   // When each lane last got on with both of its connections up (clock_monotonic_ns): it can take partitions.
   _Atomic int64_t lane_able_ns[WORKER_LANES_MAX];
+  _Atomic int64_t lane_linked_ns[WORKER_LANES_MAX]; // last turn of its loop with NATS connected
   // Which lanes own partitions: the lease chooses among those that are able, and tells the other workers.
   atomic_int others;           // other workers that can take partitions, as a lane last saw it; -1: not yet known
   atomic_int others_met;       // for how many of them the lanes were last chosen; -1: not yet
