@@ -99,8 +99,8 @@ export class Daemon {
     if (this.alive) throw new Error(`${this.name} is running already`);
     fs.mkdirSync(path.dirname(this.log), { recursive: true });
     const log = fs.openSync(this.log, "a");
-    const asked = ["setpriv", `--pdeathsig=${this.deathSignal}`, ...asUser(this.user), "--", this.command, ...this.args];
-    const [program, ...args] = [...this.enter, ...asked];
+    const setpriv = ["setpriv", `--pdeathsig=${this.deathSignal}`, ...asUser(this.user), "--"];
+    const [program, ...args] = [...this.enter, ...setpriv, this.command, ...this.args];
     const env = { PATH: process.env.PATH, HOME: "/nonexistent", LC_ALL: "C.UTF-8", ...this.env };
     this.child = spawn(program, args, { cwd: this.cwd, env, stdio: ["ignore", log, log] });
     fs.closeSync(log);

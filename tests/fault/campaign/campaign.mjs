@@ -38,7 +38,7 @@ export class Campaign {
     const { journal, seed, workers, short } = this;
     journal.say(`seed ${seed}, ${short ? "short form" : `${this.seconds} s`}, ${workers} workers`);
     const rounds = this.rounds();
-    if (rounds.length === 0) throw new Error(`there is no set-up here for ${this.only}: ${this.faults.map((each) => this.whySkipped(each))}`);
+    if (rounds.length === 0) throw new Error(`${this.only} cannot be had here: ${this.whySkipped(this.faults[0])}`);
     const shares = rounds.reduce((sum, { share }) => sum + share, 0);
     for (const Setup of rounds) await this.round(Setup, (this.seconds * Setup.share) / shares);
     this.demandPaths();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Every fault there is. A fault has: `id` of the catalogue (F1 ...) and a `name`; `wants`, what set-up, build and machine
-// must have for it; `needs`, what no two faults may use at once; `weight`, how often it is in the deck; `short` where the
-// short form has it; `run(context)`, which injects it and ends it.
+// Every fault there is. A fault has: `id` of the catalogue (F1 ...) and a `name`; `wants`, what set-up, build and
+// machine must have for it; `needs`, what no two faults may use at once; `weight`, how often it is in the deck; `short`
+// where the short form has it; `run(context)`, which injects it and ends it.
 import { hostileFaults } from "./faults/hostile.mjs";
 import { inputFaults } from "./faults/input.mjs";
 import { machineFaults } from "./faults/machine.mjs";

@@ -2,7 +2,7 @@
 // What a worker's process takes of the machine (I11): memory, file descriptors, threads; looked at every second.
 import fs from "node:fs";
 
-/** Beyond these a worker has lost its bounds: batch, queue and cache limits of the default configuration, generously. */
+/** Beyond these a worker has lost its bounds: the limits of the default configuration, generously. */
 const limits = { rss: 700, fds: 96, threads: 32 };
 
 export class Monitor {

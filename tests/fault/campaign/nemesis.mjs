@@ -74,7 +74,8 @@ export class Nemesis {
       this.counts.set(fault, (this.counts.get(fault) ?? 0) + 1);
       journal.say(`${fault.id.padEnd(4)} ${fault.name}${slot ? ` ${slot.name}` : ""}${told ? `: ${told}` : ""}`);
     } catch (error) {
-      journal.finding("I12", `${fault.id} ${fault.name} did not come to its end: ${error.message} ${error.cause ?? ""}`);
+      const why = `${error.message} ${error.cause ?? ""}`;
+      journal.finding("I12", `${fault.id} ${fault.name} did not come to its end: ${why}`);
       await stage.heal(); // or all that follows would fail as well
     }
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Every rule of the campaign's oracle can fail: a state that is right is judged right, and each of many small damages to
-// it is called by its rule.
+// Every rule of the campaign's oracle can fail: a state that is right is judged right, and each of many small damages
+// to it is called by its rule.
 import assert from "node:assert/strict";
 import test from "node:test";
 import { encode, decode } from "../../support/servers.mjs";
@@ -36,7 +36,8 @@ function story() {
     const body = Buffer.from(encode(messageName(type), fields));
     const known = decode(messageName(type), body);
     const ns = BigInt(1000 + number);
-    return { user, version, partition, position, type, fields: known, body, ns, command: commandIds[number], committed: number };
+    const command = commandIds[number];
+    return { user, version, partition, position, type, fields: known, body, ns, command, committed: number };
   });
 }
 
@@ -44,7 +45,8 @@ const methods = ["create", "change_username", "change_email", "create"];
 
 function rightState() {
   const events = story();
-  const outcomes = events.map(({ command, user, version, ns }, i) => ({ command, user, status: "APPLIED", version, seq: i + 1, ns }));
+  const status = "APPLIED";
+  const outcomes = events.map(({ command, user, version, ns }, i) => ({ command, user, status, version, seq: i + 1, ns }));
   outcomes.push({ command: commandIds[4], user: users[1], status: "REJECTED", version: 1, seq: 5, ns: 1004n });
   outcomes.push({ command: commandIds[5], user: users[1], status: "DEAD", version: 0, seq: 6, ns: 1005n });
   const commands = outcomes.map(({ command, user, seq, ns }, i) => ({
@@ -75,8 +77,9 @@ function rightState() {
 
 function onStream({ user, version, type, partition, position, command, body }, seq) {
   const said = {
-    "Nats-Msg-Id": `${user}:${version}`, "ce-id": `${user}:${version}`, "ce-type": `lumin.user.v1.${type}`, "ce-subject": user,
-    "ce-sequence": `${version}`, "ce-partition": `${partition}`, "ce-position": `${position}`, "Lumin-Command-Id": command,
+    "Nats-Msg-Id": `${user}:${version}`, "ce-id": `${user}:${version}`, "ce-type": `lumin.user.v1.${type}`,
+    "ce-subject": user, "ce-sequence": `${version}`, "ce-partition": `${partition}`, "ce-position": `${position}`,
+    "Lumin-Command-Id": command,
   };
   return { seq, ns: BigInt(seq), data: body, said, known: true, type, user, version, command };
 }
@@ -87,11 +90,13 @@ function rightAttempts({ outcomes, events }) {
     id: row.command, user: row.user, method: methods[i] ?? "delete", door: "rpc", content: `c${i}`,
     want: i < 4 ? { ...events[i].fields } : undefined, invoked: 10 * i, completed: 10 * i + 5,
     answer: {
-      kind: "outcome", status: row.status, reason: "", version: row.version, user: row.user, seq: row.seq, bytes: `b${i}`,
+      kind: "outcome", status: row.status, reason: "", version: row.version, user: row.user, seq: row.seq,
+      bytes: `b${i}`,
     },
   }));
   const again = { ...attempts[0], answer: { ...attempts[0].answer }, invoked: 70, completed: 75 };
-  const other = { ...again, content: "other", answer: { ...again.answer, status: "REJECTED", reason: "COMMAND_ID_REUSED", bytes: "x" } };
+  const reused = { ...again.answer, status: "REJECTED", reason: "COMMAND_ID_REUSED", bytes: "x" };
+  const other = { ...again, content: "other", answer: reused };
   const stored = { ...attempts[1], door: "stream", invoked: 80, completed: 81, answer: { kind: "stored", seq: 2 } };
   const read = {
     id: "", user: users[1], method: "get", door: "read", min: 1, invoked: 90, completed: 91,
@@ -101,8 +106,8 @@ function rightAttempts({ outcomes, events }) {
 }
 
 const readOf = ({ version, fields }) => ({
-  version, firstName: fields.firstName, lastName: "", email: fields.email, phone: "", emailVerified: false, phoneVerified: false,
-  languageCode: "", bio: "", birthDate: "", avatarUrl: "", profileViews: 0,
+  version, firstName: fields.firstName, lastName: "", email: fields.email, phone: "", emailVerified: false,
+  phoneVerified: false, languageCode: "", bio: "", birthDate: "", avatarUrl: "", profileViews: 0,
 });
 
 /** The rules that a damage breaks. */
@@ -131,12 +136,16 @@ const damages = [
   }],
   ["I1", "an event that is gone", (state) => state.events.splice(1, 1)],
   ["I1", "two outcomes of a command", (state) => state.outcomes.push(state.outcomes[0])],
-  ["I1", "two events of a command", (state) => state.events.push({ ...state.events[1], version: 4, position: 4, committed: 9 })],
+  ["I1", "two events of a command", (state) => {
+    state.events.push({ ...state.events[1], version: 4, position: 4, committed: 9 });
+  }],
   ["I1", "an event that nobody asked for", (state) => { state.events[1].fields.firstName = "Babbage"; }],
   ["I1", "another answer than the outcome", (_state, attempts) => { attempts[2].answer.version = 7; }],
   ["I1", "an outcome of another user's message", (state) => { state.commands[0].subject = "x.create.nobody"; }],
   ["I2", "a refused command with an event", (state) => { state.outcomes[1].status = "REJECTED"; }],
-  ["I2", "a command that was never sent, and is there", (_state, attempts) => { attempts[4].answer = { kind: "never", why: "503" }; }],
+  ["I2", "a command that was never sent, and is there", (_state, attempts) => {
+    attempts[4].answer = { kind: "never", why: "503" };
+  }],
   ["I3", "a gap in the versions", (state) => { state.events[2].version = 4; }],
   ["I4", "a row that is not the fold", (state) => { state.users[0].first_name = "Ada"; }],
   ["I4", "a row that is missing", (state) => state.users.pop()],

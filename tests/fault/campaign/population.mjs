@@ -45,7 +45,8 @@ export class Population {
 
   privacy() {
     const { random } = this;
-    return Object.fromEntries(settings.filter(() => random.chance(0.6)).map((name) => [name, random.pick(visibilities)]));
+    const some = settings.filter(() => random.chance(0.6));
+    return Object.fromEntries(some.map((name) => [name, random.pick(visibilities)]));
   }
 
   until() {
@@ -91,7 +92,9 @@ const makers = {
     const fields = { firstName: users.name(), lastName: users.name(), ...address, ...second };
     return { fields: { ...fields, ...more }, want: fields };
   },
-  change_username: (users) => plain({ firstName: users.name(), lastName: users.random.chance(0.5) ? "" : users.name() }),
+  change_username(users) {
+    return plain({ firstName: users.name(), lastName: users.random.chance(0.5) ? "" : users.name() });
+  },
   change_email: (users) => plain({ email: users.random.chance(0.06) ? "" : users.email() }),
   change_phone: (users) => plain({ phone: users.random.chance(0.2) ? "" : users.phone() }),
   change_bio: (users) => plain({ bio: users.random.chance(0.3) ? "" : `About ${users.name()}` }),

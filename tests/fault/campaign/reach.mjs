@@ -46,7 +46,9 @@ export class Reach {
     const lanes = endpoints?.find(({ name }) => name === "probe")?.data?.lanes ?? [];
     const sums = {};
     for (const lane of lanes) {
-      for (const [key, value] of Object.entries(lane)) if (typeof value === "number") sums[key] = (sums[key] ?? 0) + value;
+      for (const [key, value] of Object.entries(lane)) {
+        if (typeof value === "number") sums[key] = (sums[key] ?? 0) + value;
+      }
     }
     this.byProcess.set(id, sums);
   }

@@ -2,7 +2,10 @@
 // The report of a campaign, as Markdown: for the terminal, a file, and docs/reliability.md.
 import { natsVersion } from "../../support/servers.mjs";
 
-const percentile = (list, share) => [...list].sort((a, b) => a - b)[Math.min(list.length - 1, Math.floor(list.length * share))];
+function percentile(list, share) {
+  const sorted = [...list].sort((a, b) => a - b);
+  return sorted[Math.min(list.length - 1, Math.floor(list.length * share))];
+}
 
 function times(list) {
   if (list.length === 0) return "none was measured";
@@ -20,15 +23,16 @@ function skipped(campaign, fault) {
 }
 
 export function report(campaign) {
-  const { totals, journal, reach } = campaign;
+  const { totals, journal, reach, peaks } = campaign;
   const number = ({ id }) => Number(id.slice(1));
   const faults = [...campaign.counts].sort(([a], [b]) => number(a) - number(b));
   const injected = faults.reduce((sum, [, count]) => sum + count, 0);
   const told = ([fault, count]) => [fault.id, fault.name, count || (skipped(campaign, fault) ?? 0)];
   const verdict = journal.findings.length === 0 ? "no violation" : `${journal.findings.length} VIOLATIONS`;
+  const server = `nats-server ${natsVersion().join(".")}`;
+  const run = `Seed ${campaign.seed}, ${campaign.seconds} s, ${campaign.workers} workers, ${server}`;
   const lines = [
-    `Seed ${campaign.seed}, ${campaign.seconds} s, ${campaign.workers} workers, nats-server ${natsVersion().join(".")}: **${verdict}** ` +
-      `in ${totals.outcomes} commands and ${injected} faults.`,
+    `${run}: **${verdict}** in ${totals.outcomes} commands and ${injected} faults.`,
     "",
     table(
       ["what", "count"],
@@ -50,7 +54,7 @@ export function report(campaign) {
     "",
     `Take-overs of a killed worker's partitions: ${times(campaign.takeOvers)}.`,
     `First answer after a fault was over: ${times(campaign.recoveries)}.`,
-    `A worker had at most ${campaign.peaks.rss} MiB of memory, ${campaign.peaks.fds} file descriptors, ${campaign.peaks.threads} threads.`,
+    `A worker had at most ${peaks.rss} MiB of memory, ${peaks.fds} file descriptors, ${peaks.threads} threads.`,
     "",
     table(["rare path", "times"], [...reach.counts.entries()].map(([name, count]) => [name, count])),
   ];

@@ -28,7 +28,8 @@ const watch = `${fs.readFileSync(path.join(repository, "tests/fault/transaction/
 /** What a program was built with. */
 export const traits = () => {
   const program = fs.readFileSync(path.join(build, serviceName));
-  return { failpoints: program.includes("LUMIN_FAIL_AT"), sanitized: /__(a|t)san_init/.test(program.toString("latin1")) };
+  const sanitized = /__(a|t)san_init/.test(program.toString("latin1"));
+  return { failpoints: program.includes("LUMIN_FAIL_AT"), sanitized };
 };
 
 export class Stage {
@@ -62,8 +63,8 @@ export class Stage {
   }
 
   environment(slot) {
-    const own = this.rig.environment("worker");
-    return { ...own, ...workerEnvironment, ...setupEnvironment, ...this.setupMore, ...this.setting.environment(this, slot) };
+    const usual = { ...this.rig.environment("worker"), ...workerEnvironment, ...setupEnvironment };
+    return { ...usual, ...this.setupMore, ...this.setting.environment(this, slot) };
   }
 
   async asService(text) {

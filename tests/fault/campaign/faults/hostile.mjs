@@ -41,8 +41,11 @@ const bomb = {
         : `${prefix}.command.change_bio.${user}`;
       return { subject, payload, headers };
     });
-    const [asked, put] = [true, false].map((rpc) => messages.filter(({ subject }) => subject.includes(".rpc.") === rpc));
-    const [answers] = await Promise.all([sendAll(stage, "gateway", asked), sendAll(stage, "command_publisher", put)]);
+    const by = (door) => messages.filter(({ subject }) => subject.startsWith(`${prefix}.${door}.`));
+    const [answers] = await Promise.all([
+      sendAll(stage, "gateway", by("rpc")),
+      sendAll(stage, "command_publisher", by("command")),
+    ]);
     for (const answer of answers) {
       const refused = answer instanceof Error || Number(answer.headers?.get("Nats-Service-Error-Code")) >= 400;
       if (!refused) journal.finding("G10", "a bomb was not refused");
@@ -54,8 +57,8 @@ const bomb = {
 // ---- injections
 
 const pieces = [
-  "\r\n", "\n", "\r", " ", "\t", "*", ">", ".", "..", "\0", "'", '"', "';DROP TABLE lumin.users;--", "$JS.API.>", "%s%n",
-  "\u202e", "e\u0301", "é", "\ud83d\ude00", "\r\n\r\nPUB evil.x 2\r\nhi\r\n", "\r\nMSG evil.x 1 0\r\n\r\n",
+  "\r\n", "\n", "\r", " ", "\t", "*", ">", ".", "..", "\0", "'", '"', "';DROP TABLE lumin.users;--", "$JS.API.>",
+  "%s%n", "\u202e", "e\u0301", "é", "\ud83d\ude00", "\r\n\r\nPUB evil.x 2\r\nhi\r\n", "\r\nMSG evil.x 1 0\r\n\r\n",
   "evil", "evil.x", `${prefix}.event.user_deleted.evil`, `$JS.API.STREAM.PURGE.LUMIN_USER_EVENTS`, "x".repeat(300),
 ];
 
@@ -81,7 +84,8 @@ function injection(random, user) {
   const message = { ...fields[method](fuzzed(random)), userId: random.chance(0.5) ? user : fuzzed(random) };
   const type = method.replace(/(^|_)([a-z])/g, (_all, _bar, letter) => letter.toUpperCase());
   const payload = Buffer.from(encode(type, message));
-  const lines = Array.from({ length: random.between(0, 4) }, () => `${random.pick(headerNames)}: ${fuzzed(random)}\r\n`);
+  const line = () => `${random.pick(headerNames)}: ${fuzzed(random)}\r\n`;
+  const lines = Array.from({ length: random.between(0, 4) }, line);
   const block = Buffer.from(`NATS/1.0\r\n${lines.join("")}\r\n`);
   const evilSubject = random.chance(0.15) ? `evil${random.below(10)}` : user; // line ends there are the protocol's own
   return { method, user: evilSubject, block, payload };
@@ -142,7 +146,8 @@ const injections = {
         client.destroy();
       }
     });
-    const strange = [...seen.keys()].filter((subject) => ![...own, ...knownSubjects].some((known) => known.test(subject)));
+    const known = (subject) => [...own, ...knownSubjects].some((pattern) => pattern.test(subject));
+    const strange = [...seen.keys()].filter((subject) => !known(subject));
     for (const subject of strange.slice(0, 5)) journal.finding("F19", `a message went to ${JSON.stringify(subject)}`);
     return `${2 * count} messages, ${seen.size} subjects seen`;
   },

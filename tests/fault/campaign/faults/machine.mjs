@@ -78,7 +78,10 @@ const mistakes = [
   ["service.prefix=a b", "service.prefix"], ["service.name=ä", "service.name"], ["rpc.timeout=9d", "rpc.timeout"],
   ["streams.storage=paper", "streams.storage"], ["relay.window=99999999999999999999", "relay.window"],
 ];
-const files = ["{", "worker: [1, 2]", "worker:\n  lease: {a: b}\n", "worker:\n  lease: 3s\n  lease: 4s\n", "\xff\xfe", "nats: *none\n"];
+const files = [
+  "{", "worker: [1, 2]", "worker:\n  lease: {a: b}\n", "worker:\n  lease: 3s\n  lease: 4s\n", "\xff\xfe",
+  "nats: *none\n",
+];
 
 const configuration = {
   id: "F24",
@@ -93,7 +96,8 @@ const configuration = {
     fs.writeFileSync(file, Buffer.from(broken ? random.pick(files) : "", "latin1"));
     const args = broken ? ["--config", file] : ["--set", mistake];
     const env = { ...stage.environment(), NATS_PASSWORD: secret };
-    const done = spawnSync(path.join(build, "lumin-user"), ["worker", ...args], { env, encoding: "utf8", timeout: 10_000 });
+    const program = path.join(build, "lumin-user");
+    const done = spawnSync(program, ["worker", ...args], { env, encoding: "utf8", timeout: 10_000 });
     const said = done.stdout + done.stderr;
     if (done.status !== 78) journal.finding("F24", `${args.join(" ")} ended with ${done.status ?? done.signal}`);
     if (!said.includes(word)) journal.finding("F24", `${args.join(" ")} does not name ${word}: ${said.slice(0, 200)}`);
@@ -104,7 +108,7 @@ const configuration = {
 
 // ---- a failover that lost a take-over
 
-const ownership = "partition, owner, epoch, owned_since, backend_pid, backend_start";
+const ownership = "partition, owner, lane, epoch, owned_since, backend_pid, backend_start";
 
 /**
  * The standby had not heard of the take-over: workers and owners are as they were before it, and every connection is
@@ -117,7 +121,7 @@ const takeOverLost = {
   weight: 2,
   async run({ stage, slot, random }) {
     const owners = await stage.sql(`SELECT ${ownership} FROM lumin.partitions`);
-    const all = await stage.sql("SELECT worker_id, name, started_at FROM lumin.workers");
+    const all = (await stage.sql("SELECT to_jsonb(w) AS row FROM lumin.workers w")).map(({ row }) => row);
     const workers = all.filter(() => random.chance(0.7)); // of the others it had not even heard
     await slot.pause();
     await sleep(random.between(1200, 2500));
@@ -133,20 +137,23 @@ async function goBack(stage, owners, workers) {
     await client.query("BEGIN; SET LOCAL session_replication_role = replica; LOCK lumin.partitions, lumin.workers");
     await client.query("DELETE FROM lumin.workers");
     await client.query(
-      `INSERT INTO lumin.workers SELECT * FROM jsonb_to_recordset($1) AS w(worker_id uuid, name text, started_at timestamptz),
-         LATERAL (SELECT clock_timestamp() + interval '200 ms') AS l(lease_until)`,
+      `INSERT INTO lumin.workers
+         SELECT w.* FROM jsonb_array_elements($1) AS was,
+           jsonb_populate_record(NULL::lumin.workers, was || jsonb_build_object(
+             'lease_until', clock_timestamp() + interval '200 ms')) AS w`,
       [JSON.stringify(workers)],
     );
     await client.query(
-      `UPDATE lumin.partitions p SET owner = b.owner, epoch = b.epoch, owned_since = b.owned_since,
+      `UPDATE lumin.partitions p SET owner = b.owner, lane = b.lane, epoch = b.epoch, owned_since = b.owned_since,
          backend_pid = b.backend_pid, backend_start = b.backend_start
-         FROM jsonb_to_recordset($1) AS b(partition int, owner uuid, epoch bigint, owned_since timestamptz,
-           backend_pid int, backend_start timestamptz) WHERE b.partition = p.partition`,
+         FROM jsonb_populate_recordset(NULL::lumin.partitions, $1) b WHERE b.partition = p.partition`,
       [JSON.stringify(owners)],
     );
     await client.query("INSERT INTO watch.writes (what) VALUES ('failover')");
     await client.query("COMMIT");
-    await client.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'lumin-user %'");
+    await client.query(
+      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'lumin-user %'",
+    );
   } finally {
     await client.end();
   }

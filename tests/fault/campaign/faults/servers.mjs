@@ -120,7 +120,8 @@ const slow = (name, choices, weight) => ({
     const seconds = random.pick(choices);
     await stage.asService(sleepInCommit.replace("SECONDS", seconds));
     await sleep(Math.max(3000, 1800 * seconds));
-    await eventually(() => stage.asService("DROP TRIGGER slow ON lumin.outcomes").then(() => true), { timeout: 30_000 });
+    const end = () => stage.asService("DROP TRIGGER slow ON lumin.outcomes").then(() => true);
+    await eventually(end, { timeout: 30_000 });
     return `commits of ${seconds} s`;
   },
 });
@@ -128,4 +129,6 @@ const slow = (name, choices, weight) => ({
 const slowCommits = slow("slow-commits", [0.1, 0.3, (0.8 * lease) / 1000], 1);
 const verySlowCommits = slow("commits-of-4-s", [4], 1); // longer than any lease
 
-export const serverFaults = [natsKill, natsWipe, postgresKill, backendsEnded, cutAtCommit, slowCommits, verySlowCommits];
+export const serverFaults = [
+  natsKill, natsWipe, postgresKill, backendsEnded, cutAtCommit, slowCommits, verySlowCommits,
+];

@@ -40,7 +40,8 @@ function answerIsTrue({ eventsOf, streamOf, tally }, report, row, { id, answer, 
   }
   if (answer.status === "DEAD") return; // may have been replaced by a later decision
   if (answer.status !== row.status || answer.version !== row.version || answer.user !== row.user) {
-    report("I1", `${id} was answered ${answer.status} at ${answer.version}, its outcome is ${row.status} at ${row.version}`);
+    const said = `${answer.status} at ${answer.version}`;
+    report("I1", `${id} was answered ${said}, its outcome is ${row.status} at ${row.version}`);
   }
   const events = eventsOf.get(id)?.length ?? 0;
   const relayed = streamOf.get(id)?.length ?? 0;

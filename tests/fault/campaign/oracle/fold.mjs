@@ -19,7 +19,9 @@ const inStatus = (status) => ({ status, before: 0, reason: "", until: 0n });
 const nanoseconds = (time) => (time ? BigInt(time.seconds) * 1_000_000_000n + BigInt(time.nanos) : 0n);
 
 const folds = {
-  user_created: (user, body, ns) => ({ ...inStatus(1), ...texts(body), privacy: packed(body.privacySettings), created: ns }),
+  user_created(user, body, ns) {
+    return { ...inStatus(1), ...texts(body), privacy: packed(body.privacySettings), created: ns };
+  },
   username_changed: (user, { firstName, lastName }) => ({ firstName, lastName }),
   email_changed: (user, { email }) => ({ email, emailVerified: false }),
   phone_changed: (user, { phone }) => ({ phone, phoneVerified: false }),

@@ -5,7 +5,7 @@ import { eventually, jetstreamApi, prefix, streams } from "../../../support/serv
 const behind = `SELECT count(*)::int AS count FROM lumin.partitions
   WHERE relayed_position <> event_position OR dead_relayed <> dead_position`;
 
-/** Waits until every command of the stream is decided and every event is out, and stays so; throws with what is open. */
+/** Waits until every command of the stream is decided and every event is out, and stays so. */
 export async function quiet(stage, { timeout = 120_000 } = {}) {
   const operator = await stage.rig.nats.connect("operator", { timeout: 10_000 });
   let before;

@@ -30,7 +30,8 @@ function outcomesNameTheirCommand({ outcomes, messageAt }, report) {
     const message = messageAt.get(seq);
     if (message?.ns !== ns) continue; // of a stream that is gone
     const nobody = user === "00000000-0000-0000-0000-000000000000";
-    if (!nobody && !message.subject.endsWith(`.${user}`)) report("I1", `the outcome of ${command} names ${message.subject}`);
+    if (nobody || message.subject.endsWith(`.${user}`)) continue;
+    report("I1", `the outcome of ${command} names ${message.subject}`);
   }
 }
 
@@ -45,7 +46,8 @@ function outcomesHaveTheirEvents({ outcomes, eventsOf, events, outcomeOf }, repo
     // Its events stand together and end at its version.
     own.forEach((event, i) => {
       if (event.user !== user || event.version !== version - own.length + 1 + i) {
-        report("I1", `event ${event.user}:${event.version} of ${command} is not that of its outcome, ${user} at ${version}`);
+        const id = `${event.user}:${event.version}`;
+        report("I1", `event ${id} of ${command} is not that of its outcome, ${user} at ${version}`);
       }
     });
   }
@@ -118,7 +120,8 @@ function usersAreTheirFold({ users, eventsOfUser, views }, report) {
     for (const [field, value] of Object.entries(expected)) {
       if (row[field] !== value) report("I4", `${field} of ${row.user_id} is ${row[field]}, its events say ${value}`);
     }
-    if ((viewed.get(row.user_id) ?? 0) !== Number(row.profile_views)) report("I4", `the views of ${row.user_id} do not add up`);
+    const views = viewed.get(row.user_id) ?? 0;
+    if (views !== Number(row.profile_views)) report("I4", `the views of ${row.user_id} do not add up`);
   }
   for (const user of eventsOfUser.keys()) if (!seen.has(user)) report("I4", `user ${user} has events and no row`);
 }

@@ -59,9 +59,10 @@ function pull(nc, stream, consumer, count) {
     const callback = (error, message) => {
       if (error) return finish(error);
       const [, , , , , seq, , ns] = message.reply?.split(".") ?? [];
-      if (!ns) return finish(new Error(`${stream}: ${message.headers?.code} ${message.headers?.description}`)); // a status
-      const { subject, data } = message;
-      messages.push({ seq: Number(seq), ns: BigInt(ns), subject, headers: headersOf(message), data: Buffer.from(data) });
+      if (!ns) return finish(new Error(`${stream}: ${message.headers?.code} ${message.headers?.description}`));
+      const { subject } = message;
+      const [headers, data] = [headersOf(message), Buffer.from(message.data)];
+      messages.push({ seq: Number(seq), ns: BigInt(ns), subject, headers, data });
       return messages.length === count && finish();
     };
     const subscription = nc.subscribe(inbox, { callback });

@@ -96,7 +96,8 @@ export class ClusterSetup extends PlainSetup {
     }
     const routes = nodes.map((node) => `"nats://${node.host}:${node.routePort}"`).join(", ");
     for (const node of nodes) {
-      const cluster = `{ name: lumin, listen: "${node.host}:${node.routePort}", routes: [${routes}], no_advertise: true }`;
+      const listen = `"${node.host}:${node.routePort}"`;
+      const cluster = `{ name: lumin, listen: ${listen}, routes: [${routes}], no_advertise: true }`;
       node.configure({ ...natsSettings, server_name: node.serverName, cluster });
     }
     return nodes;
