@@ -5,7 +5,6 @@
 import { createHash } from "node:crypto";
 import {
   commandSubject,
-  decode,
   eventually,
   headersOf,
   prefix,
@@ -14,6 +13,7 @@ import {
 } from "../../support/servers.mjs";
 import { commandIdOf } from "../../support/oracle.mjs";
 import { Population } from "./population.mjs";
+import { askQuery, nextQuery } from "./queries.mjs";
 
 const patience = 2500; // of a caller, beyond the door's own
 
@@ -43,7 +43,7 @@ function answerOf(answer) {
 
 export class Load {
   /** `callers` one after another each; `rate` asynchronous commands and `reads` queries a second. */
-  static async start(stage, history, { random, users = 300, callers = 16, rate = 120, reads = 40, think = 15 } = {}) {
+  static async start(stage, history, { random, users = 300, callers = 16, rate = 120, reads = 60, think = 15 } = {}) {
     const load = new Load();
     Object.assign(load, { stage, history, callers, rate, reads, think, random, running: true });
     load.users = new Population(load.random, users);
@@ -155,16 +155,8 @@ export class Load {
   // ---- queries
 
   async read() {
-    const { random } = this;
-    const slot = this.users.slot();
-    const min = slot.version > 0 && random.chance(0.5) ? slot.version : 0;
-    const attempt = { id: "", user: slot.id, method: "get", door: "read", min };
-    await this.history.note(attempt, async () => {
-      const headers = min > 0 ? { "Lumin-Min-Version": min } : {};
-      const answer = await request(this.gateway, "get", { userId: slot.id }, { timeout: patience, headers });
-      if (answer.code !== 0) return { kind: "refused", why: `${answer.code} ${answer.reason}`, code: answer.code };
-      return { kind: "user", user: decode("User", answer.data) };
-    });
+    const query = nextQuery(this.random, this.users);
+    await this.history.note({ id: "", door: "read", ...query }, () => askQuery(this.gateway, query, patience));
   }
 
   /** So many a second, of which a bounded number is open. */

@@ -39,6 +39,7 @@ export function report(campaign) {
       [
         ["attempts in the history", totals.attempts],
         ["commands with an outcome", totals.outcomes],
+        ["queries answered", totals.queries],
         ["events", totals.events],
         ["users", totals.users],
         ["dead commands", totals.dead],

@@ -2,9 +2,9 @@
 // What the history of the load must say of tables and streams:
 //   I1 an answered command is in the table as answered; I2 one that was certainly never sent has left nothing
 //   I8 the same id gets the same answer, byte by byte, and other content under it is refused
-//   I9 what was answered before another command was sent stands before it; a query saw a version that was there
+//   I9 what was answered before another command was sent stands before it; queries: reads.mjs
 import { eventOf } from "../population.mjs";
-import { states, statusesOf, viewOf } from "./fold.mjs";
+import { readsAreTrue } from "./reads.mjs";
 import { grouped } from "./snapshot.mjs";
 
 const isReused = ({ answer }) => answer.reason === "COMMAND_ID_REUSED";
@@ -98,34 +98,6 @@ function timeIsKept(_state, report, attempts) {
       latest = Math.max(latest, invoked);
     }
   }
-}
-
-// A query saw the user as some version left it, not older than asked for, and not one whose command was sent later.
-function readsAreTrue({ eventsOfUser }, report, attempts) {
-  const firstSent = new Map();
-  for (const { id, invoked } of attempts) firstSent.set(id, Math.min(invoked, firstSent.get(id) ?? Infinity));
-  const reads = attempts.filter(({ door, answer }) => door === "read" && answer.kind === "user");
-  for (const [user, list] of grouped(reads, (attempt) => attempt.user)) {
-    const events = eventsOfUser.get(user) ?? [];
-    const all = [...states(events)];
-    for (const attempt of list) readIsTrue(report, { attempt, events, all, firstSent });
-  }
-}
-
-function readIsTrue(report, { attempt, events, all, firstSent }) {
-  const { user: seen } = attempt.answer;
-  const state = all[seen.version - 1];
-  const at = `${attempt.user} at ${seen.version}`;
-  if (!state) return report("I9", `a query saw ${at}, which never was`);
-  if (seen.version < attempt.min) report("I9", `a query saw ${at}, and had asked for ${attempt.min} at least`);
-  if (firstSent.get(events[seen.version - 1].command) > attempt.completed) {
-    report("I9", `a query saw ${at} before its command was sent`);
-  }
-  for (const [field, value] of Object.entries(viewOf(state))) {
-    if (seen[field] !== value) report("I9", `a query saw ${field} ${seen[field]} of ${at}, its events say ${value}`);
-  }
-  if (!statusesOf(state).includes(seen.status)) report("I9", `a query saw ${seen.status} of ${at}`);
-  return undefined;
 }
 
 export const historyRules = [answersAreTrue, timeIsKept, readsAreTrue];

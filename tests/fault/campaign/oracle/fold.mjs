@@ -6,7 +6,7 @@ const numbers = {
 const settings = ["email", "phone", "birthDate", "bio", "avatar", "profileViews"];
 
 /** Two bits a setting, in the order of the proto's fields. */
-const packed = (privacy) =>
+export const packed = (privacy) =>
   settings.reduce((bits, name, i) => bits + (numbers[privacy?.[name]] ?? 0) * 4 ** i, 0);
 
 const nobody = {
@@ -16,7 +16,7 @@ const nobody = {
 };
 
 const inStatus = (status) => ({ status, before: 0, reason: "", until: 0n });
-const nanoseconds = (time) => (time ? BigInt(time.seconds) * 1_000_000_000n + BigInt(time.nanos) : 0n);
+export const nanoseconds = (time) => (time ? BigInt(time.seconds) * 1_000_000_000n + BigInt(time.nanos) : 0n);
 
 const folds = {
   user_created(user, body, ns) {
@@ -88,6 +88,6 @@ export const viewOf = (user) => ({
   birthDate: user.birthDate, avatarUrl: user.avatarUrl, profileViews: user.views,
 });
 
-export const statusesOf = (user) => [user.status, ...(user.until !== 0n ? [user.before] : [])].map(
-  (number) => `USER_STATUS_${names[number - 1]}`,
-);
+export const statusName = (number) => `USER_STATUS_${names[number - 1]}`;
+
+export const statusesOf = (user) => [user.status, ...(user.until !== 0n ? [user.before] : [])].map(statusName);

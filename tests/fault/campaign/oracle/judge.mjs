@@ -31,5 +31,6 @@ export async function verdict(stage, historyFile, journal) {
   for (const [rule, count] of counts) if (count > shown) journal.finding(rule, `and ${count - shown} more of these`);
   const { outcomes, events, users, dead } = state;
   const sizes = { outcomes: outcomes.length, events: events.length, users: users.length, dead: dead.length };
-  return { ...state.tally, ...sizes, attempts: attempts.length };
+  const queries = attempts.filter(({ door, answer }) => door === "read" && answer.kind === "seen").length;
+  return { ...state.tally, ...sizes, queries, attempts: attempts.length };
 }
