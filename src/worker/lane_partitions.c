@@ -224,6 +224,11 @@ void lane_keep_partitions(struct lane *lane) {
   }
   arena_reset(lane->scratch);
   unsigned registrations = atomic_load(&lane->worker->registrations);
+  if (relay_is_overtaken(lane->relay)) {
+    log_warn("relay_overtaken", log_number("lane", lane->number),
+             log_string("what", "another worker has published events of these partitions: they are taken anew"));
+    lane->quarrel = true;
+  }
   if (lane->registration != registrations || lane->quarrel) {
     partitions_drop_all(lane); // the worker's row was lost, and with it perhaps every take-over since
     lane->registration = registrations;

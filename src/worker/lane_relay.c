@@ -149,12 +149,13 @@ static void events_refill(struct lane *lane, uint16_t number) {
       }
       continue;
     }
+    const struct survey_part *survey = &partition->survey;
     struct relay_entry entry = {.user_id = event->user_id,
                                 .version = event->version,
                                 .position = event->position,
                                 .partition = number,
                                 .careful = true,
-                                .absent = survey_lacks(&partition->survey, event->position)};
+                                .absent_seq = survey_lacks(survey, event->position) ? survey->seen_seq : 0};
     struct outgoing source = {event->type,        event->time_ns,    event->command_id, event->actor,
                               event->traceparent, event->tracestate, event->body};
     if (event_push(lane, &source, &entry) != LUMIN_OK) {

@@ -76,8 +76,10 @@ void relay_close(struct relay *relay, uint16_t partition) {
   if (open == NULL)
     return;
   open->open = false;
-  if (--relay->open_count == 0)
+  if (--relay->open_count == 0) {
     relay->highest_seq = 0; // of a stream that may be another one by now
+    relay->overtaken = false;
+  }
   for (uint32_t i = 0; i < relay->touched; i++) {
     struct relay_slot *slot = &relay->slots[i];
     if (slot->state == RELAY_FREE || slot->entry.partition != partition)
@@ -125,7 +127,7 @@ enum lumin_status relay_skip(struct relay *relay, uint16_t partition, uint64_t p
 void relay_run(struct relay *relay, int64_t now_ns) {
   sent_expire(relay, now_ns);
   waiting_return(relay, now_ns);
-  if (now_ns < relay->paused_until_ns)
+  if (now_ns < relay->paused_until_ns || relay->overtaken)
     return;
   while (relay->sent_count < relay->limits.window) {
     struct relay_slot *slot = relay_ready_take(relay);
@@ -172,13 +174,23 @@ bool relay_refused(struct relay *relay, uint64_t token, bool wrong_last, int64_t
   return true;
 }
 
+// Each user's events go one by one: a later one that was not there when the stream was looked at is not this relay's.
+static bool is_overtaken(const struct relay_entry *entry, uint64_t stream_seq, uint64_t version) {
+  return entry->absent_seq != 0 && version > entry->version && stream_seq > entry->absent_seq;
+}
+
 bool relay_last_found(struct relay *relay, uint64_t token, uint64_t stream_seq, uint64_t version, int64_t now_ns) {
-  (void)now_ns;
   struct relay_slot *slot = token_slot(relay, token);
   if (slot == NULL || slot->state != RELAY_ASKED)
     return false;
+  const struct relay_entry *entry = &slot->entry;
+  if (is_overtaken(entry, stream_seq, version)) {
+    relay->overtaken = true;
+    slot_retry(relay, slot, &slot->wrongs, now_ns);
+    return true;
+  }
   seq_note(relay, stream_seq);
-  if (slot->entry.absent ? version == slot->entry.version : version >= slot->entry.version) {
+  if (entry->absent_seq != 0 ? version == entry->version : version >= entry->version) {
     relay->counters.found_stored++;
     slot_finish(relay, slot);
     return true;
@@ -199,6 +211,8 @@ bool relay_last_missing(struct relay *relay, uint64_t token, int64_t now_ns) {
   relay_ready_add(relay, slot, RELAY_RETURNED);
   return true;
 }
+
+bool relay_is_overtaken(const struct relay *relay) { return relay->overtaken; }
 
 void relay_disconnected(struct relay *relay) {
   struct relay_slot *slot;
@@ -229,7 +243,7 @@ struct relay_counters relay_counters(const struct relay *relay) {
 
 int64_t relay_deadline_ns(const struct relay *relay) {
   int64_t deadline = INT64_MAX;
-  if (relay_ready_any(relay) && relay->sent_count < relay->limits.window)
+  if (relay_ready_any(relay) && relay->sent_count < relay->limits.window && !relay->overtaken)
     deadline = relay->paused_until_ns; // long past where there is no pause
   const struct relay_slot *first = relay_list_first(relay, &relay->sent);
   if (first != NULL)

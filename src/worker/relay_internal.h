@@ -70,6 +70,7 @@ struct relay {
   int64_t paused_until_ns;                   // the port failed
 
   uint32_t open_count; // partitions
+  bool overtaken;
   uint64_t highest_seq;
   struct relay_counters counters;
 };

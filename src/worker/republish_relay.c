@@ -176,7 +176,7 @@ enum lumin_status publisher_take(struct publisher *publisher, const struct missi
                               .position = event->position,
                               .partition = event->partition,
                               .careful = true,
-                              .absent = missing->late};
+                              .absent_seq = missing->late ? UINT64_MAX : 0};
   enum lumin_status status = positions_skip(publisher, event->position);
   if (status != LUMIN_OK) {
     return status;

@@ -317,6 +317,7 @@ void survey_message(struct lane *lane, uint64_t generation, const struct js_deli
     return;
   }
   survey->consumer_seq = delivery->consumer_seq;
+  survey->stream_seq = delivery->stream_seq;
   survey->deadline_ns = clock_monotonic_ns() + SURVEY_PATIENCE;
   survey->left--;
   survey->ended = delivery->stream_seq >= survey->info.last_seq || delivery->pending == 0;
@@ -348,6 +349,8 @@ static void partition_open(struct lane *lane, uint16_t number) {
     truth->event_stream_ts_ns = 0;
     partition->dirty = true;
   }
+  const struct survey *survey = &lane->survey;
+  part->seen_seq = survey->stream_seq > survey->info.last_seq ? survey->stream_seq : survey->info.last_seq;
   part->state = SURVEY_DONE;
   relay_open(lane->relay, number, truth->relayed_position);
   partition->behind = truth->relayed_position < truth->event_position;

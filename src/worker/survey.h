@@ -23,6 +23,7 @@ struct survey_part {
   uint64_t above;     // positions up to here are of no interest
   uint64_t highest;   // highest position seen
   uint64_t earlier;   // ... of an event that was published under an earlier layout
+  uint64_t seen_seq;  // the stream was read up to there
   struct survey_range *ranges;
   size_t range_count, range_room;
   bool overflown;      // there was no room for some
@@ -48,6 +49,7 @@ struct survey {
   struct js_stream_info info;
   bool have_info;
   uint64_t consumer_seq; // last seen
+  uint64_t stream_seq;   // of the same message
   uint64_t left;         // of the pull request
   int64_t deadline_ns;   // of the open question, or of silence
   bool ended;            // the whole stretch is read

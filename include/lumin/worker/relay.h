@@ -8,6 +8,10 @@
 // one committed longer ago than `careful_after_ns` first asks for the last message of its subject: where that carries
 // the user's version or a later one, the event is stored; else it is published with that message's sequence as
 // Nats-Expected-Last-Subject-Sequence (0 where there is none), which the server checks.
+//
+// An event that a look at the whole stream has missed may have later ones of its user on the stream. One that came
+// behind what was looked at is somebody else's, who owns the partition by now and has published the missing one too:
+// the relay is overtaken, and sends nothing until all of its partitions are closed.
 #pragma once
 
 #include "lumin/base/uuid.h"
@@ -18,7 +22,7 @@ struct relay_entry {
   uint64_t position; // in its partition, dense
   uint16_t partition;
   bool careful;         // read back from the table: ask before the first publish
-  bool absent;          // known not to be on the stream, where later versions stand: only its own proves it stored
+  uint64_t absent_seq;  // up to there it is not on the stream, though later versions are: only its own proves it stored
   int64_t committed_ns; // monotonic
   size_t bytes;         // what `message` holds, for the limit
   void *message;        // the port's: subject, headers and body; given back by release
@@ -76,6 +80,9 @@ bool relay_acknowledged(struct relay *relay, uint64_t token, uint64_t stream_seq
 bool relay_refused(struct relay *relay, uint64_t token, bool wrong_last, int64_t now_ns);
 bool relay_last_found(struct relay *relay, uint64_t token, uint64_t stream_seq, uint64_t version, int64_t now_ns);
 bool relay_last_missing(struct relay *relay, uint64_t token, int64_t now_ns);
+
+// Whether somebody else publishes what this relay holds: what it was opened with is not true any more.
+bool relay_is_overtaken(const struct relay *relay);
 
 // The connection is gone: everything unanswered is to be sent again, with care, once relay_run is called.
 void relay_disconnected(struct relay *relay);

@@ -222,3 +222,60 @@ Test(relay_trouble, a_token_names_one_send_only) {
   cr_expect_eq(relay_prefix(server.relay, 0), 1);
   server_stop(&server);
 }
+
+// ---- missing events, where later ones of their user are on the stream
+
+static void push_absent(struct server *server, uint8_t user, uint64_t version, uint64_t seen_seq) {
+  struct relay_entry entry = entry_of(user, version, relay_pushed(server->relay, 0) + 1);
+  entry.careful = true;
+  entry.absent_seq = seen_seq;
+  cr_assert_eq(push_entry(server, entry), LUMIN_OK);
+}
+
+Test(relay_trouble, a_missing_event_comes_behind_later_ones_that_were_seen) {
+  struct relay_limits limits = limits_default();
+  struct server server;
+  server_start(&server, &limits);
+  push_absent(&server, 1, 3, 50);
+  push_absent(&server, 1, 4, 50);
+  push_absent(&server, 2, 7, 50);
+  relay_run(server.relay, 1);
+  cr_expect(relay_last_found(server.relay, take_question(&server, 1, 3), 50, 9, 1));
+  cr_expect(relay_last_found(server.relay, take_question(&server, 2, 7), 90, 7, 1), "it is there by now");
+  relay_run(server.relay, 1);
+  acknowledge(&server, take_publish(&server, 1, 3, 50), 51);
+  relay_run(server.relay, 1);
+  cr_expect(relay_last_found(server.relay, take_question(&server, 1, 4), 51, 3, 1), "its predecessor");
+  relay_run(server.relay, 1);
+  acknowledge(&server, take_publish(&server, 1, 4, 51), 52);
+  cr_expect_eq(relay_prefix(server.relay, 0), 3);
+  cr_expect_not(relay_is_overtaken(server.relay));
+  server_stop(&server);
+}
+
+Test(relay_trouble, a_later_event_that_nobody_here_has_sent_ends_it) {
+  struct relay_limits limits = limits_default();
+  struct server server;
+  server_start(&server, &limits);
+  push_absent(&server, 1, 3, 50);
+  push_absent(&server, 2, 7, 50);
+  push(&server, 3, 1);
+  relay_run(server.relay, 1);
+  cr_expect(relay_last_found(server.relay, take_question(&server, 1, 3), 51, 9, 1));
+  cr_expect(relay_is_overtaken(server.relay));
+  cr_expect(relay_last_missing(server.relay, take_question(&server, 2, 7), 1));
+  acknowledge(&server, take_publish(&server, 3, 1, -1), 52);
+  relay_run(server.relay, 50 * BACKOFF);
+  expect_silence(&server);
+  cr_expect_eq(relay_prefix(server.relay, 0), 0);
+  cr_expect_eq(relay_highest_seq(server.relay), 52, "what another has published vouches for nothing of this relay's");
+
+  relay_close(server.relay, 0);
+  relay_open(server.relay, 0, 2);
+  cr_expect_not(relay_is_overtaken(server.relay));
+  push(&server, 3, 2);
+  relay_run(server.relay, 50 * BACKOFF);
+  acknowledge(&server, take_publish(&server, 3, 2, -1), 53);
+  cr_expect_eq(relay_prefix(server.relay, 0), 3);
+  server_stop(&server);
+}
