@@ -105,8 +105,11 @@ static size_t headers_fill(const struct lane *lane, uint16_t number, const struc
   struct arena *arena = lane->scratch;
   char command_id[UUID_TEXT_LEN + 1];
   uuid_format(&dead->command_id, command_id);
+  // After a restore another command may die at a position that was published.
+  struct span message_id =
+      arena_printf(arena, "dead:%u:%llu:%s", (unsigned)number, (unsigned long long)dead->dead_position, command_id);
   const struct link_header own[] = {
-      {"Nats-Msg-Id", arena_printf(arena, "dead:%u:%llu", (unsigned)number, (unsigned long long)dead->dead_position)},
+      {"Nats-Msg-Id", message_id},
       {"Lumin-Command-Id", arena_printf(arena, "%s", command_id)},
       {"Lumin-Dead-Reason", dead->reason},
       {"Lumin-Dead-Partition", arena_printf(arena, "%u", (unsigned)number)},
