@@ -88,11 +88,12 @@ const anew = {
   },
 };
 
-const storeOf = (stage, stream) => path.join(stage.rig.nats.folder, "store/jetstream/LUMIN/streams", stream);
+const store = (stage) => path.join(stage.rig.nats.folder, "store");
+const storeOf = (stage, stream) => path.join(store(stage), "jetstream/LUMIN/streams", stream);
 
 /** Stops the server, keeps a copy of the stream as it is then, and starts it again. */
 async function keep(stage, stream) {
-  const copy = path.join(stage.rig.nats.folder, `copy-${crypto.randomUUID()}`);
+  const copy = path.join(store(stage), `copy-${crypto.randomUUID()}`); // on the same disk
   await stage.rig.nats.stop();
   runOnce("cp", ["-a", storeOf(stage, stream), copy]);
   await stage.rig.nats.begin();
