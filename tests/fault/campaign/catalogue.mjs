@@ -5,6 +5,7 @@
 import { hostileFaults } from "./faults/hostile.mjs";
 import { inputFaults } from "./faults/input.mjs";
 import { machineFaults } from "./faults/machine.mjs";
+import { restoreFaults } from "./faults/restore.mjs";
 import { serverFaults } from "./faults/servers.mjs";
 import { setupFaults } from "./faults/setups.mjs";
 import { streamFaults } from "./faults/streams.mjs";
@@ -17,6 +18,7 @@ import { PlainSetup } from "./setups/plain.mjs";
 
 export const catalogue = [
   ...workerFaults, ...serverFaults, ...streamFaults, ...setupFaults, ...machineFaults, ...inputFaults, ...hostileFaults,
+  ...restoreFaults,
 ];
 
 const setups = [PlainSetup, NetworkSetup, DiskSetup, ClockSetup, ClusterSetup];

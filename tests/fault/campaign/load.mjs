@@ -43,7 +43,7 @@ function answerOf(answer) {
 
 export class Load {
   /** `callers` one after another each; `rate` asynchronous commands and `reads` queries a second. */
-  static async start(stage, history, { random, users = 300, callers = 16, rate = 120, reads = 60, think = 15 } = {}) {
+  static async start(stage, history, { random, users = 300, callers = 24, rate = 160, reads = 60, think = 15 } = {}) {
     const load = new Load();
     Object.assign(load, { stage, history, callers, rate, reads, think, random, running: true });
     load.users = new Population(load.random, users);

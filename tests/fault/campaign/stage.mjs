@@ -146,4 +146,4 @@ export class Stage {
 }
 
 /** What a fault has taken away for good, which the oracle then does not ask for. */
-const noLosses = () => ({ commands: [], disorder: [], dead: [], clock: false });
+const noLosses = () => ({ commands: [], disorder: [], dead: [], clock: false, restores: [] });

@@ -10,8 +10,17 @@ import { grouped } from "./snapshot.mjs";
 const isReused = ({ answer }) => answer.reason === "COMMAND_ID_REUSED";
 const isAnswered = ({ answer }) => answer.kind === "outcome";
 
+// After a restore (docs/operations.md): what led to no event, and has expired, or was refused for an address.
+function mayBeDecidedAnew({ answer, invoked, completed }, { restores }) {
+  if (answer.kind !== "outcome" || answer.status === "APPLIED") return false;
+  return restores.some(({ since, until, before }) => {
+    const forgotten = completed > since && invoked < until;
+    return forgotten && (answer.seq < before || /^(EMAIL|PHONE)_TAKEN$/.test(answer.reason));
+  });
+}
+
 function answersAreTrue(state, report, attempts) {
-  const commands = attempts.filter(({ door }) => door !== "read");
+  const commands = attempts.filter((attempt) => attempt.door !== "read" && !mayBeDecidedAnew(attempt, state.harm));
   for (const [id, group] of grouped(commands, (attempt) => attempt.id)) {
     const row = state.outcomeOf.get(id);
     sameAnswers(report, id, group.filter(isAnswered));

@@ -66,8 +66,8 @@ export function rightState() {
     })),
     dead: [{ partition: grave, dead_position: 1, seq: 6, command: commandIds[5] }],
     deadStream: [{ ns: 1n, command: commandIds[5] }],
-    lost: [], views: [], fenceFaults: [],
-    harm: { commands: [], disorder: [], dead: [], clock: false },
+    lost: [], views: [], voids: [], fenceFaults: [],
+    harm: { commands: [], disorder: [], dead: [], clock: false, restores: [] },
     tally: noTally(),
   };
 }

@@ -84,6 +84,7 @@ const tables = {
     FROM lumin.partitions ORDER BY partition`,
   dead: "SELECT partition, dead_position::int, stream_seq::int AS seq, command_id AS command FROM lumin.dead_commands",
   lost: "SELECT partition, first_seq::int, last_seq::int FROM lumin.lost_ranges",
+  voids: "SELECT partition, first_position::int AS first, last_position::int AS last FROM lumin.void_positions",
   views: "SELECT user_id AS user, sum(view_count)::int AS count FROM lumin.profile_views GROUP BY 1",
 };
 
@@ -174,7 +175,10 @@ export function grouped(rows, key) {
 
 const unfenced = `
   WITH fences AS (SELECT DISTINCT transaction, partition FROM watch.writes WHERE what = 'fence'),
-       fenced AS (SELECT DISTINCT transaction FROM fences)
+       fenced AS (SELECT DISTINCT transaction FROM fences),
+       -- It holds all partitions, and tidies up the identifiers of all.
+       repairs AS (SELECT id, (SELECT min(id) FROM watch.writes e WHERE e.what = 'repaired' AND e.id > b.id) AS ended
+                     FROM watch.writes b WHERE what = 'repair')
   SELECT 'fence by another than the holder' AS fault, id, partition, pid, at FROM watch.writes
    WHERE what = 'fence' AND pid <> holder_pid
   UNION ALL
@@ -185,6 +189,7 @@ const unfenced = `
   SELECT what || ' without a fence', w.id, w.partition, w.pid, w.at FROM watch.writes w
     LEFT JOIN fenced f ON f.transaction = w.transaction
    WHERE what IN ('users', 'identifiers', 'outcomes', 'dead_commands') AND f.transaction IS NULL
+     AND NOT EXISTS (SELECT FROM repairs r WHERE what = 'identifiers' AND w.id BETWEEN r.id AND r.ended)
   UNION ALL
   SELECT 'epoch went back', id, partition, pid, at FROM
     (SELECT *, lag(epoch) OVER (PARTITION BY partition ORDER BY id) AS before FROM watch.writes

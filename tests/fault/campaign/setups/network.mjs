@@ -95,7 +95,7 @@ export class NetworkSetup extends PlainSetup {
 
   constructor() {
     super();
-    this.has = new Set(["one server", "network"]);
+    this.has = new Set(["one server", "network", "copies"]);
     this.places = new Map();
   }
 

@@ -19,7 +19,7 @@ export class PlainSetup {
   }
 
   constructor() {
-    this.has = new Set(["one server", "proxy"]);
+    this.has = new Set(["one server", "proxy", "copies"]);
   }
 
   /** Starts the servers: stage.rig, and stage.proxy where there is one. */
