@@ -7,8 +7,9 @@ import fs from "node:fs";
 import path from "node:path";
 import test from "node:test";
 import { Load, commandOf, long, publish } from "../support/load.mjs";
-import { audit, settle } from "../support/oracle.mjs";
-import { Rig, eventually, sleep } from "../support/servers.mjs";
+import { audit, readAll, settle } from "../support/oracle.mjs";
+import { Rig, eventually, jetstreamApi, prefix, publishCommand, sleep, streams } from "../support/servers.mjs";
+import { newUser } from "../support/traps.mjs";
 
 const lease = 1000;
 const takeOver = lease + 4000; // a look for free partitions comes twice a second; the rest is patience on a busy machine
@@ -229,3 +230,68 @@ async function largeBatch({ rig, file }, load) {
   fs.writeFileSync(file, "");
   await holder.end();
 }
+
+// ---- missing events
+
+const username = (user) => `${prefix}.event.username_changed.${user}`;
+
+/** A user with four events, of which the second and third are not on the event stream any more; nobody runs. */
+async function gapped(rig, operator, env) {
+  const user = newUser(7);
+  const publisher = await rig.connect("command_publisher");
+  const worker = await rig.worker({ env });
+  await publishCommand(publisher, "create", user, { firstName: "A", email: `${user}@example.com` });
+  for (const firstName of ["B", "C", "D"]) await publishCommand(publisher, "change_username", user, { firstName });
+  await rig.sqlUntil(`SELECT version::int FROM lumin.users WHERE user_id = '${user}'`, ({ version }) => version === 4);
+  await settle(rig);
+  await worker.stop();
+  for (const seq of [2, 3]) await jetstreamApi(operator, `STREAM.MSG.DELETE.${streams.events}`, { seq });
+  await rig.sql("UPDATE lumin.partitions SET event_stream_seq = 0, event_stream_ts = 0, relayed_position = 0");
+  return user;
+}
+
+const laneBackends = (name) =>
+  `SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'lumin-user lane % ${name}'`;
+
+test("stopped before it publishes missing events: its heir's are the only ones", async (t) => {
+  const window = 1000;
+  const rig = await Rig.start(t, { name: "zombie-missing", nats: { spy: true } });
+  const env = {
+    LUMIN_STREAMS_EVENTS_DUPLICATE_WINDOW: `${window}ms`,
+    LUMIN_WORKER_LEASE: `${lease}ms`,
+    LUMIN_WORKER_LANES: "1",
+  };
+  await rig.setup({ env });
+  const operator = await rig.connect("operator");
+  const user = await gapped(rig, operator, env);
+  const failpoint = { LUMIN_FAIL_AT: "relay.publish:1", LUMIN_FAIL_ACTION: "stop" };
+  const first = await rig.worker({ name: "first", env: { ...env, ...failpoint, LUMIN_WORKER_NAME: "first" }, wait: false });
+  await eventually(() => isStopped(first.pid), { timeout: 20_000, what: "the failpoint" });
+  const second = await rig.worker({ name: "second", env: { ...env, LUMIN_WORKER_NAME: "second" } });
+  const all = () => readAll(operator, streams.events);
+  await eventually(async () => (await all()).length === 4, { timeout: 20_000, what: "the missing events" });
+  // Until the server has forgotten their ids.
+  const [last] = (await all()).slice(-1);
+  await eventually(() => BigInt(Date.now() - 2 * window) * 1_000_000n > last.ns, { what: "the end of the window" });
+
+  // The first one cannot ask PostgreSQL whose the partition is; it can ask the event stream.
+  const spy = await rig.nats.connect("spy");
+  let asked = 0;
+  const callback = (_error, { data }) => (asked += Buffer.from(data).includes(username(user)) ? 1 : 0);
+  spy.subscribe(`$JS.API.STREAM.MSG.GET.${streams.events}`, { callback });
+  await spy.flush();
+  const backends = (await rig.sql(laneBackends("first"))).map(({ pid }) => pid);
+  for (const pid of backends) process.kill(pid, "SIGSTOP");
+  first.resume();
+  await eventually(() => asked > 0, { timeout: 20_000, what: "a look at the stream" });
+  await sleep(500); // what that makes it do it would do now
+  for (const pid of backends) process.kill(pid, "SIGCONT");
+  await spy.close();
+  const knows = () => /relay_overtaken|partition_lost/.test(first.logText());
+  await eventually(knows, { timeout: 20_000, what: "knowing that it is overtaken" });
+  const versions = (await all()).map(({ headers }) => headers.get("ce-sequence"));
+  assert.deepEqual(versions, ["1", "4", "2", "3"]);
+  await settle(rig);
+  assert.equal(await first.stop(), 0);
+  assert.equal(await second.stop(), 0);
+});
