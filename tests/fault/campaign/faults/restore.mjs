@@ -3,7 +3,7 @@
 // and without commands that have expired since.
 import fs from "node:fs";
 import path from "node:path";
-import { eventually, jetstreamApi, prefix, runOnce, sleep, streams } from "../../../support/servers.mjs";
+import { eventually, jetstreamApi, runOnce, sleep, streams } from "../../../support/servers.mjs";
 import { decided } from "../oracle/quiet.mjs";
 
 /** A cold copy of the database; the workers run into a PostgreSQL that is away for a moment. */
@@ -22,8 +22,10 @@ async function bringBack({ postgres }, copy) {
   await postgres.begin();
 }
 
+const patience = { timeout: 20_000 };
+
 const lastCommand = (operator) =>
-  jetstreamApi(operator, `STREAM.INFO.${streams.commands}`).then(({ state }) => state.last_seq);
+  jetstreamApi(operator, `STREAM.INFO.${streams.commands}`, undefined, patience).then(({ state }) => state.last_seq);
 
 /** Waits until no event is missing on the stream; only what is there can be taken back from there. */
 const allIsOut = (stage) => {
@@ -32,19 +34,16 @@ const allIsOut = (stage) => {
 };
 
 /** Some of the commands since the copy are gone, as by their age; all that they led to is on the event stream. */
-async function expire({ stage, random, load, harm }, from) {
-  await load.hold();
+async function expire({ stage, random, harm }, from) {
   await decided(stage, { timeout: 40_000 });
   await allIsOut(stage);
-  const before = await stage.withOperator(async (operator) => {
+  harm.commands.push("expired");
+  return stage.withOperator(async (operator) => {
     const last = await lastCommand(operator);
     const seq = from + random.between(1, Math.max(1, last - from));
-    await jetstreamApi(operator, `STREAM.PURGE.${streams.commands}`, { filter: `${prefix}.command.>`, seq });
+    await jetstreamApi(operator, `STREAM.PURGE.${streams.commands}`, { seq }, patience);
     return seq;
   });
-  load.release();
-  harm.commands.push("expired");
-  return before;
 }
 
 /** Repairs, at times killed on the way and begun again. */
@@ -78,11 +77,12 @@ const restore = (name, expired) => ({
     const { stage, random, load, harm } = context;
     const since = performance.now();
     const copy = await keep(stage.rig);
-    const from = await stage.withOperator(lastCommand);
+    const from = await eventually(() => stage.withOperator(lastCommand), { ...patience, what: "the command stream" });
     await load.progress();
     await sleep(random.between(300, 3000));
     const running = stage.slots.filter((slot) => slot.alive);
-    const before = expired ? await expire(context, from) : 0;
+    if (expired) await load.hold();
+    const before = expired ? await expire(context, from).finally(() => load.release()) : 0;
     await Promise.all([stage.rig.postgres.kill(), ...running.map((slot) => slot.kill())]);
     const until = performance.now();
     await bringBack(stage.rig, copy);
