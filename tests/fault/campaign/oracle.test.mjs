@@ -65,3 +65,45 @@ for (const [rule, what, damage] of damages) {
     assert.ok(found.some((text) => text.startsWith(`${rule} `)), `found: ${found.join("; ")}`);
   });
 }
+
+// ---- a restore
+
+const restored = { since: -1, until: 1000, before: 100, repair: [-2, -1] };
+
+/** The outcome and the message of a command are gone. */
+function forget(state, index) {
+  state.harm.restores.push(restored);
+  state.harm.commands.push("expired");
+  state.outcomes.splice(index, 1);
+  state.commands.splice(index, 1);
+}
+
+test("a restore may take what a refused command that has expired was answered", () => {
+  assert.deepEqual(broken((state) => forget(state, 4)), []);
+});
+
+test("a restore may not take what an applied command was answered, nor what has not expired", () => {
+  for (const damage of [
+    (state) => forget(state, 2),
+    (state) => {
+      forget(state, 4);
+      state.harm.restores = [{ ...restored, before: 5 }];
+    },
+    (state) => {
+      forget(state, 4);
+      state.harm.restores = [{ ...restored, since: 500 }];
+    },
+  ]) {
+    const found = broken(damage);
+    assert.ok(found.some((text) => text.startsWith("I1 ")), `found: ${found.join("; ")}`);
+  }
+});
+
+test("two holders are excused while a repair commits, and not later", () => {
+  const twice = (repair) => (state) => {
+    state.harm.restores.push({ ...restored, repair });
+    state.events[3].committed = 1.5;
+  };
+  assert.deepEqual(broken(twice([1.4, 1.6])), []);
+  assert.ok(broken(twice([0, 1])).some((text) => text.startsWith("I7 ")));
+});

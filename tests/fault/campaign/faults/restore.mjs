@@ -51,7 +51,12 @@ async function repair({ stage, random, journal }) {
   const env = stage.environment();
   const run = (timeout) => stage.rig.run("lumin-user", ["repair", "--adopt"], { env: { ...env, ...operator(stage) }, timeout });
   for (let tries = random.below(3); tries > 0; tries--) await run(random.between(30, 600));
-  const { code, stdout, stderr } = await run(60_000);
+  // PostgreSQL may not have noticed yet that the one before is dead.
+  const through = async () => {
+    const done = await run(60_000);
+    return !/is at work already/.test(done.stderr) && done;
+  };
+  const { code, stdout, stderr } = await eventually(through, { timeout: 80_000, every: 200, what: "a turn to repair" });
   if (code !== 0) journal.finding("R1", `repair ended with ${code}: ${stdout}${stderr}`);
   return /adopted (\d+) of/.exec(stdout)?.[1] ?? "0";
 }
