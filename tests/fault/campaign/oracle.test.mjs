@@ -82,6 +82,14 @@ test("a restore may take what a refused command that has expired was answered", 
   assert.deepEqual(broken((state) => forget(state, 4)), []);
 });
 
+test("what a restore has taken was on the stream all the same", () => {
+  const found = broken((state, attempts) => {
+    state.harm.restores.push(restored);
+    attempts.unshift({ ...attempts[4], invoked: 1, completed: 2, answer: { kind: "never", why: "503" } });
+  });
+  assert.deepEqual(found, []);
+});
+
 test("a restore may not take what an applied command was answered, nor what has not expired", () => {
   for (const damage of [
     (state) => forget(state, 2),

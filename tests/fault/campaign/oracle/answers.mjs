@@ -20,7 +20,10 @@ function mayBeDecidedAnew({ answer, invoked, completed }, { restores }) {
 }
 
 function answersAreTrue(state, report, attempts) {
-  const commands = attempts.filter((attempt) => attempt.door !== "read" && !mayBeDecidedAnew(attempt, state.harm));
+  const forgotten = (attempt) => ({ ...attempt, answer: { kind: "unknown", why: "a restore" } });
+  const commands = attempts
+    .filter(({ door }) => door !== "read")
+    .map((attempt) => (mayBeDecidedAnew(attempt, state.harm) ? forgotten(attempt) : attempt));
   for (const [id, group] of grouped(commands, (attempt) => attempt.id)) {
     const row = state.outcomeOf.get(id);
     sameAnswers(report, id, group.filter(isAnswered));
