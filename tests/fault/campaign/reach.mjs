@@ -17,13 +17,13 @@ export const paths = {
   "dead command": { short: true, log: / commands_dead / },
   "command poisoned for PostgreSQL": { short: true, log: / command_poisoned / },
   "message in the wrong partition": { log: / wrong_partition / },
-  "stuck backend ended": { log: / stuck_backends_ended / },
   "lease lost": { log: / lease_lost / },
   "worker registered anew": { log: / lease_registered_anew / },
 };
 
 /** Told for interest; nothing is asked of them. */
 const sights = {
+  "stuck backend ended": / stuck_backends_ended /,
   "commands lost to the stream's age": / commands_lost /,
   "batch waits": / batch_waits /,
   "lane stuck": / lane_stuck /,

@@ -9,8 +9,13 @@ export const serviceName = "lumin-user";
 const failpointDeath = 86;
 const complaints = /ERROR: (Address|Leak)Sanitizer|runtime error:|WARNING: ThreadSanitizer/;
 
-/** ASAN_OPTIONS and the like, as the caller has them. */
-const sanitizers = Object.fromEntries(Object.entries(process.env).filter(([name]) => name.endsWith("SAN_OPTIONS")));
+/** What a build with sanitizers is told, unless the caller's environment says otherwise. */
+const sanitizers = {
+  ASAN_OPTIONS: "detect_leaks=1:strict_string_checks=1",
+  UBSAN_OPTIONS: "print_stacktrace=1:halt_on_error=1",
+  TSAN_OPTIONS: "second_deadlock_stack=1",
+  ...Object.fromEntries(Object.entries(process.env).filter(([name]) => name.endsWith("SAN_OPTIONS"))),
+};
 
 export class Worker {
   /** `command` and `enter`: how its process is started. */

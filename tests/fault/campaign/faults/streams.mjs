@@ -56,6 +56,7 @@ const away = {
 const full = {
   id: "F10",
   name: "command-stream-full",
+  wants: ["one server"], // in a cluster of 2.9.10 a node that is down meanwhile keeps the lower limit
   needs: ["streams", "nats"],
   weight: 1,
   async run({ stage, random }) {
