@@ -120,7 +120,7 @@ const headers = {
     ...trace,
   },
   DeadHeaders: {
-    "Nats-Msg-Id": text("dead:<partition>:<position>; the message may come twice under it."),
+    "Nats-Msg-Id": text("dead:<partition>:<position>:<command id>; the message may come twice under it."),
     "Lumin-Command-Id": { ...uuid, description: "Of the command, for a replay." },
     "Lumin-Dead-Reason": text("A name of Reason."),
     "Lumin-Dead-Message": text("What is wrong, for a person."),
