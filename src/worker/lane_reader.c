@@ -18,6 +18,12 @@ static bool is_open(const struct lane *lane, uint16_t number) {
   return lane->partitions[number].state == PARTITION_OPEN && !lane->partitions[number].leaving;
 }
 
+// The reader began where it had to for this partition too. One that opened since then waits to be attached: its
+// position was not among those that the reader was begun for, even where the reader has not found its start yet.
+static bool is_served(const struct lane *lane, uint16_t number) {
+  return is_open(lane, number) && !lane->partitions[number].attach;
+}
+
 // The open partition with the least position; false where none is open.
 static bool least_position(const struct lane *lane, struct stream_position *ret_position) {
   bool any = false;
@@ -77,28 +83,28 @@ static void verify_next_find(struct lane *lane) {
   for (uint32_t i = 0; i < lane->owned_count; i++) {
     const struct partition *partition = &lane->partitions[lane->owned[i]];
     uint64_t seq = lane->truths[lane->owned[i]].input_seq;
-    if (is_open(lane, lane->owned[i]) && !partition->verified && !partition->from_start && seq < lane->verify_next) {
+    if (is_served(lane, lane->owned[i]) && !partition->verified && !partition->from_start && seq < lane->verify_next) {
       lane->verify_next = seq;
     }
   }
 }
 
-// The cursor has found where to begin: what ends before that is compared, or was never read. Only for what is open: of
-// a partition that opens later this reader has passed messages over, and may never speak for it.
+// The cursor has found where to begin: what ends before that is compared, or was never read. Only for what was
+// open: of a partition that opened later this reader has passed messages over, and may never speak for it.
 void reader_starts(struct lane *lane, uint64_t start_seq) {
   lane->anew = false;
   for (uint32_t i = 0; i < lane->owned_count; i++) {
     const struct partition_truth *truth = &lane->truths[lane->owned[i]];
     bool same = truth->input_seq != lane->attached.seq || truth->input_ts_ns == lane->attached.ts_ns;
-    bool open = is_open(lane, lane->owned[i]);
-    lane->partitions[lane->owned[i]].verified = open && truth->input_seq < start_seq && same;
+    bool served = is_served(lane, lane->owned[i]);
+    lane->partitions[lane->owned[i]].verified = served && truth->input_seq < start_seq && same;
   }
   verify_next_find(lane);
 }
 
 void reader_is_anew(struct lane *lane) {
   for (uint32_t i = 0; i < lane->owned_count; i++) {
-    lane->partitions[lane->owned[i]].from_start = is_open(lane, lane->owned[i]);
+    lane->partitions[lane->owned[i]].from_start = is_served(lane, lane->owned[i]);
   }
 }
 
@@ -124,7 +130,7 @@ static bool positions_verify(struct lane *lane, const struct cursor_input *input
   for (uint32_t i = 0; i < lane->owned_count; i++) {
     struct partition *partition = &lane->partitions[lane->owned[i]];
     const struct partition_truth *truth = &lane->truths[lane->owned[i]];
-    if (is_open(lane, lane->owned[i]) && !partition->verified && !partition->from_start &&
+    if (is_served(lane, lane->owned[i]) && !partition->verified && !partition->from_start &&
         truth->input_seq <= input->seq) {
       partition->verified = truth->input_seq == input->seq && truth->input_ts_ns == input->ts_ns;
       if (!partition->verified) {
@@ -196,7 +202,7 @@ void reader_lost(struct lane *lane, uint64_t first_seq, uint64_t last_seq) {
     struct partition *partition = &lane->partitions[lane->owned[i]];
     uint64_t own = lane->truths[lane->owned[i]].input_seq + 1;
     uint64_t first = own > first_seq ? own : first_seq;
-    if (!is_open(lane, lane->owned[i]) || partition->from_start || lane->anew || first > last_seq) {
+    if (!is_served(lane, lane->owned[i]) || partition->from_start || lane->anew || first > last_seq) {
       continue;
     }
     log_error("commands_lost", log_number("partition", lane->owned[i]), log_number("first_seq", (int64_t)first),
