@@ -5,7 +5,7 @@
 /** What must be reached, and by which sign. Those without `short` are asked of a long campaign only. */
 export const paths = {
   "in-doubt commit": { short: true, log: /^\S+ warn commit_in_doubt /m },
-  "in-doubt commit that had happened": { short: true, log: /doubt_resolved .*commit=happened/ },
+  "in-doubt commit that had happened": { log: /doubt_resolved .*commit=happened/ },
   "in-doubt commit that had not happened": { log: /doubt_resolved .*commit="did not happen"/ },
   "fenced worker": { short: true, log: / partition_lost / },
   "duplicate command": { short: true, statistic: "duplicates" },
