@@ -28,7 +28,9 @@ export class Nemesis {
       const drawn = this.draw();
       const owners = await this.stage.owners();
       const slots = drawn.map((fault) => fault.needs.includes("worker") && this.reserve(owners));
-      await Promise.all(drawn.map((fault, i) => this.inject(fault, slots[i], tools)));
+      const ended = await Promise.all(drawn.map((fault, i) => this.inject(fault, slots[i], tools)));
+      // Or all that follows would fail as well; not sooner, since another may just have stopped a server.
+      if (ended.includes(false)) await this.stage.heal();
       if (this.random.chance(0.75)) await this.recover(drawn);
       await sleep(this.random.below(300));
     } while (this.short ? this.deck.length > 0 : performance.now() < end);
@@ -63,20 +65,21 @@ export class Nemesis {
     return drawn;
   }
 
-  /** `slot`: the worker reserved for it, null where none was free, false where it needs none. */
+  /** `slot`: the worker reserved for it, null where none was free, false where it needs none. False where it failed. */
   async inject(fault, slot, tools) {
     const { journal, stage, load } = this;
     const random = new Random(this.random.below(2 ** 31)); // its own: what runs beside it does not change its choices
-    if (slot === null) return;
+    if (slot === null) return true;
     try {
       const context = { ...tools, journal, stage, load, random, slot, harm: stage.losses };
       const told = await fault.run(context).finally(() => slot && this.give(slot));
       this.counts.set(fault, (this.counts.get(fault) ?? 0) + 1);
       journal.say(`${fault.id.padEnd(4)} ${fault.name}${slot ? ` ${slot.name}` : ""}${told ? `: ${told}` : ""}`);
+      return true;
     } catch (error) {
       const why = `${error.message} ${error.cause ?? ""}`;
       journal.finding("I12", `${fault.id} ${fault.name} did not come to its end: ${why}`);
-      await stage.heal(); // or all that follows would fail as well
+      return false;
     }
   }
 

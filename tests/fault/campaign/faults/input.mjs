@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: MIT
 // Faults that callers send: poison that no lane can apply, to see that it harms nobody else.
-import { encode, headersOf, prefix } from "../../../support/servers.mjs";
+import { encode, eventually, headersOf, prefix } from "../../../support/servers.mjs";
 import { partitionOf } from "../../../support/oracle.mjs";
 
-/** Sends through a connection of its own; what is refused is refused. */
+/** Sends through a connection of its own, as soon as the server takes one; what is refused is refused. */
 export async function sendAll(stage, role, messages) {
-  const connection = await stage.rig.nats.connect(role, { timeout: 2000 });
+  const connect = () => stage.rig.nats.connect(role, { timeout: 2000 });
+  const connection = await eventually(connect, { timeout: 30_000, every: 200, what: `a connection as ${role}` });
   try {
     const send = ({ subject, payload, headers = {} }) =>
       connection.request(subject, payload, { timeout: 2500, headers: headersOf(headers) }).catch((error) => error);
     return await Promise.all(messages.map(send));
   } finally {
-    await connection.close();
+    await connection.close().catch(() => {}); // the server may be gone by now
   }
 }
 
