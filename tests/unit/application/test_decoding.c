@@ -113,6 +113,22 @@ Test(decoding, the_partition_that_took_it_counts) {
   rig_destroy(rig);
 }
 
+// Published past the mapping, to a partition that is not the user's, and taken there: a caller may not choose the writer.
+Test(decoding, a_user_has_one_partition) {
+  struct rig *rig = rig_plain();
+  struct step step = good;
+  step.subject = "lumin.user.v1.command.0.create." USER_1;
+  struct inbound message = message_make(rig, &step);
+  cr_assert_neq(message.partition, 0);
+  message.partition = 0;
+  struct result result;
+  rig_apply(rig, &message, 1, &result);
+  cr_expect(result.outcome.status == OUTCOME_DEAD && result.outcome.refusal.reason == LUMIN_INVALID_ARGUMENT);
+  cr_expect_eq(rig->fake->tables.user_count, 0);
+  arena_destroy(message.handle);
+  rig_destroy(rig);
+}
+
 #define TRACE "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 #define TEXT_64 "0123456789012345678901234567890123456789012345678901234567890123"
 #define TEXT_256 TEXT_64 TEXT_64 TEXT_64 TEXT_64
