@@ -113,7 +113,8 @@ Test(decoding, the_partition_that_took_it_counts) {
   rig_destroy(rig);
 }
 
-// Published past the mapping, to a partition that is not the user's, and taken there: a caller may not choose the writer.
+// Published past the mapping, to a partition that is not the user's, and taken there: a caller may not choose the
+// writer.
 Test(decoding, a_user_has_one_partition) {
   struct rig *rig = rig_plain();
   struct step step = good;
