@@ -29,13 +29,23 @@ ALTER TABLE lumin.partitions
   ADD COLUMN alarm text COLLATE "C",
   ADD COLUMN alarm_since timestamptz;
 
--- As before, but nothing while a repair is not finished.
+-- Whether workers may take partitions at all.
+CREATE FUNCTION lumin.takes_are_open() RETURNS boolean LANGUAGE sql STABLE AS $$
+  SELECT NOT EXISTS (SELECT FROM lumin.repairs r WHERE r.finished_at IS NULL)
+$$;
+
+-- Whether this process may own partitions: it is alive.
+CREATE FUNCTION lumin.may_own(p_worker uuid) RETURNS boolean LANGUAGE sql STABLE AS $$
+  SELECT EXISTS (SELECT FROM lumin.workers w WHERE w.worker_id = p_worker AND w.lease_until > clock_timestamp())
+$$;
+
+-- As before, but nothing while takes are not open.
 CREATE OR REPLACE FUNCTION lumin.take_share(p_owner uuid, p_lane integer, p_held integer[]) RETURNS SETOF lumin.partitions
 LANGUAGE sql AS $$
   WITH room AS MATERIALIZED (
     SELECT greatest(s.share - s.held, 0) AS count FROM lumin.lane_shares() s
      WHERE s.worker_id = p_owner AND s.lane = p_lane
-       AND NOT EXISTS (SELECT FROM lumin.repairs r WHERE r.finished_at IS NULL)),
+       AND lumin.takes_are_open()),
   astray AS (
     SELECT p.partition
       FROM lumin.partitions p
@@ -64,8 +74,7 @@ CREATE FUNCTION lumin.seize_partitions(p_owner uuid, p_lane integer, p_partition
 RETURNS SETOF lumin.partitions LANGUAGE sql AS $$
   WITH wanted AS (
     SELECT p.partition FROM lumin.partitions p
-     WHERE p.partition = ANY (p_partition)
-       AND EXISTS (SELECT FROM lumin.workers me WHERE me.worker_id = p_owner AND me.lease_until > clock_timestamp())
+     WHERE p.partition = ANY (p_partition) AND lumin.may_own(p_owner)
      ORDER BY p.partition
        FOR UPDATE OF p)
   UPDATE lumin.partitions p

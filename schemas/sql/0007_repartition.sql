@@ -51,53 +51,16 @@ LANGUAGE sql AS $$
     FROM live v JOIN portion s ON s.worker_id = v.worker_id
 $$;
 
--- As before, but nothing while a repair or a repartition is not finished.
-CREATE OR REPLACE FUNCTION lumin.take_share(p_owner uuid, p_lane integer, p_held integer[]) RETURNS SETOF lumin.partitions
-LANGUAGE sql AS $$
-  WITH room AS MATERIALIZED (
-    SELECT greatest(s.share - s.held, 0) AS count FROM lumin.lane_shares() s
-     WHERE s.worker_id = p_owner AND s.lane = p_lane
-       AND NOT EXISTS (SELECT FROM lumin.repairs r WHERE r.finished_at IS NULL)
-       AND NOT EXISTS (SELECT FROM lumin.repartitions r WHERE r.finished_at IS NULL)),
-  astray AS (
-    SELECT p.partition
-      FROM lumin.partitions p
-     WHERE p.owner = p_owner AND p.lane = p_lane AND p.partition <> ALL (p_held) AND EXISTS (SELECT FROM room)
-       FOR UPDATE OF p SKIP LOCKED),
-  free AS (
-    SELECT p.partition
-      FROM lumin.partitions p
-     WHERE NOT EXISTS (SELECT FROM lumin.workers w
-                        WHERE w.worker_id = p.owner AND w.lease_until > clock_timestamp())
-     ORDER BY p.partition
-     LIMIT coalesce((SELECT r.count FROM room r), 0)
-       FOR UPDATE OF p SKIP LOCKED)
-  UPDATE lumin.partitions p
-     SET owner = p_owner, lane = p_lane, epoch = epoch + 1, owned_since = clock_timestamp(),
-         backend_pid = pg_backend_pid(),
-         backend_start = (SELECT a.backend_start FROM pg_stat_activity a WHERE a.pid = pg_backend_pid())
-    FROM (SELECT partition FROM astray UNION ALL SELECT partition FROM free) c
-   WHERE p.partition = c.partition
-  RETURNING p.*
+-- As before, and not while a repartition is not finished.
+CREATE OR REPLACE FUNCTION lumin.takes_are_open() RETURNS boolean LANGUAGE sql STABLE AS $$
+  SELECT NOT EXISTS (SELECT FROM lumin.repairs r WHERE r.finished_at IS NULL)
+     AND NOT EXISTS (SELECT FROM lumin.repartitions r WHERE r.finished_at IS NULL)
 $$;
 
--- As before, but for a program of this layout.
-CREATE OR REPLACE FUNCTION lumin.seize_partitions(p_owner uuid, p_lane integer, p_partition integer[])
-RETURNS SETOF lumin.partitions LANGUAGE sql AS $$
-  WITH wanted AS (
-    SELECT p.partition FROM lumin.partitions p
-     WHERE p.partition = ANY (p_partition)
-       AND EXISTS (SELECT FROM lumin.workers me JOIN lumin.settings s ON s.layout = me.layout
-                    WHERE me.worker_id = p_owner AND me.lease_until > clock_timestamp())
-     ORDER BY p.partition
-       FOR UPDATE OF p)
-  UPDATE lumin.partitions p
-     SET owner = p_owner, lane = p_lane, epoch = epoch + 1, owned_since = clock_timestamp(),
-         backend_pid = pg_backend_pid(),
-         backend_start = (SELECT a.backend_start FROM pg_stat_activity a WHERE a.pid = pg_backend_pid())
-    FROM wanted w
-   WHERE p.partition = w.partition
-  RETURNING p.*
+-- As before, and of this layout.
+CREATE OR REPLACE FUNCTION lumin.may_own(p_worker uuid) RETURNS boolean LANGUAGE sql STABLE AS $$
+  SELECT EXISTS (SELECT FROM lumin.workers w JOIN lumin.settings s ON s.layout = w.layout
+                  WHERE w.worker_id = p_worker AND w.lease_until > clock_timestamp())
 $$;
 
 -- As before; 2 instead of 1: the worker is of an earlier layout, and will never take a partition again.
