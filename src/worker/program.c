@@ -18,6 +18,20 @@ enum lumin_status program_init(struct program *program, const struct config *con
   return LUMIN_OK;
 }
 
+enum program_exit program_exit_of(enum lumin_status status) {
+  switch (status) {
+  case LUMIN_OK:
+    return PROGRAM_OK;
+  case LUMIN_INVALID_ARGUMENT:
+    return PROGRAM_CONFIG;
+  case LUMIN_UNAVAILABLE:
+  case LUMIN_CONNECTION_LOST:
+    return PROGRAM_UNAVAILABLE;
+  default:
+    return PROGRAM_FAILED;
+  }
+}
+
 void program_finish(struct program *program) {
   client_close(program->client);
   database_close(program->database);
@@ -65,7 +79,7 @@ static enum program_exit schema_complain(const struct program *program, enum lum
     return PROGRAM_OK;
   }
   program_complain(program, "%s", text);
-  return status == LUMIN_INVALID_ARGUMENT ? PROGRAM_CONFIG : PROGRAM_FAILED;
+  return program_exit_of(status);
 }
 
 enum program_exit program_check_schema(struct program *program) {
@@ -98,6 +112,17 @@ enum program_exit program_lock(struct program *program) {
     return PROGRAM_FAILED;
   }
   return PROGRAM_OK;
+}
+
+enum program_exit program_open_owner(struct program *program) {
+  enum program_exit end = program_open_postgres(program, 0); // what is staged may take its time
+  if (end == PROGRAM_OK) {
+    end = program_open_nats(program);
+  }
+  if (end == PROGRAM_OK) {
+    end = program_lock(program);
+  }
+  return end == PROGRAM_OK ? program_check_rest(program) : end;
 }
 
 enum lumin_status program_stream_plans(const struct config *config, struct arena *arena,

@@ -14,18 +14,6 @@
 
 static enum program_exit repair_make(struct repair *repair);
 
-static enum program_exit exit_of(enum lumin_status status) {
-  switch (status) {
-  case LUMIN_OK:
-    return PROGRAM_OK;
-  case LUMIN_UNAVAILABLE:
-  case LUMIN_CONNECTION_LOST:
-    return PROGRAM_UNAVAILABLE;
-  default:
-    return PROGRAM_FAILED;
-  }
-}
-
 static bool repair_init(struct repair *repair) {
   repair->partitions = (uint32_t)repair->program->config->partitions;
   repair->database = repair->program->database;
@@ -49,16 +37,7 @@ enum program_exit repair_run(const struct config *config, const struct repair_op
   if (program_init(&program, config, "repair") != LUMIN_OK) {
     return PROGRAM_FAILED;
   }
-  enum program_exit end = program_open_postgres(&program, 0); // what is staged may take its time
-  if (end == PROGRAM_OK) {
-    end = program_open_nats(&program);
-  }
-  if (end == PROGRAM_OK) {
-    end = program_lock(&program);
-  }
-  if (end == PROGRAM_OK) {
-    end = program_check_rest(&program);
-  }
+  enum program_exit end = program_open_owner(&program);
   if (end == PROGRAM_OK) {
     struct repair repair = {.program = &program, .options = options};
     end = repair_init(&repair) ? repair_make(&repair) : PROGRAM_FAILED;
@@ -144,7 +123,7 @@ static enum lumin_status partitions_take(struct repair *repair) {
 static enum program_exit repair_own(struct repair *repair) {
   arena_reset(repair->scratch);
   enum program_exit end = tenure_begin(repair->program, &repair->tenure);
-  return end == PROGRAM_OK ? exit_of(partitions_take(repair)) : end;
+  return end == PROGRAM_OK ? program_exit_of(partitions_take(repair)) : end;
 }
 
 // ---- adopt
@@ -170,7 +149,7 @@ static enum program_exit adopt_make(struct repair *repair) {
     plan_print(repair);
   }
   if (status != LUMIN_OK || repair->options->dry_run) {
-    return exit_of(status);
+    return program_exit_of(status);
   }
   status = adoption_make(repair, &whole);
   if (status == LUMIN_OK && !whole) {
@@ -183,7 +162,7 @@ static enum program_exit adopt_make(struct repair *repair) {
   if (status == LUMIN_OK && whole && fine) {
     (void)printf("done: workers go on from here; check with lumin-user verify\n");
   }
-  return status == LUMIN_OK && !(whole && fine) ? PROGRAM_FAILED : exit_of(status);
+  return status == LUMIN_OK && !(whole && fine) ? PROGRAM_FAILED : program_exit_of(status);
 }
 
 // ---- discard
@@ -203,7 +182,7 @@ static enum program_exit discard_make(struct repair *repair) {
       (void)printf("done: consumers that have read these events have to forget them; check with lumin-user verify\n");
     }
   }
-  return exit_of(status);
+  return program_exit_of(status);
 }
 
 // ---- which
@@ -219,7 +198,7 @@ static enum program_exit unfinished_find(struct repair *repair) {
                         "SELECT count(*) FROM lumin.repairs WHERE kind = 'adopt' AND finished_at IS NULL", &adoptions);
   }
   if (status != LUMIN_OK) {
-    return exit_of(repair_database_failed(repair, status));
+    return program_exit_of(repair_database_failed(repair, status));
   }
   repair->unfinished = discards + adoptions > 0;
   repair->discarding = discards > 0;
@@ -237,7 +216,7 @@ static enum program_exit unfinished_find(struct repair *repair) {
 static enum program_exit repair_make(struct repair *repair) {
   enum program_exit end = unfinished_find(repair);
   if (end == PROGRAM_OK) {
-    end = exit_of(repair_look(repair));
+    end = program_exit_of(repair_look(repair));
   }
   if (end == PROGRAM_OK && repair->ahead_count == 0 && !repair->unfinished) {
     (void)printf("the table has every event that the event stream holds: there is nothing to repair\n");

@@ -15,18 +15,6 @@
 
 static enum program_exit repartition_make(struct repartition *repartition);
 
-static enum program_exit exit_of(enum lumin_status status) {
-  switch (status) {
-  case LUMIN_OK:
-    return PROGRAM_OK;
-  case LUMIN_UNAVAILABLE:
-  case LUMIN_CONNECTION_LOST:
-    return PROGRAM_UNAVAILABLE;
-  default:
-    return PROGRAM_FAILED;
-  }
-}
-
 // ---- what all files use
 
 enum lumin_status repartition_failed(struct repartition *repartition, enum lumin_status status) {
@@ -83,7 +71,7 @@ static enum program_exit schema_look(struct program *program) {
   if (status != LUMIN_OK) {
     program_complain(program, "%s", problem.text);
   }
-  return exit_of(status);
+  return program_exit_of(status);
 }
 
 // The configuration may have either number. The prefix is the one that the streams have.
@@ -227,7 +215,7 @@ static enum program_exit given_up(struct repartition *repartition) {
                  partitions);
     mapping_print(repartition->prefix, partitions);
   }
-  return exit_of(status);
+  return program_exit_of(status);
 }
 
 // ---- the story
@@ -255,7 +243,7 @@ static enum program_exit check_make(struct repartition *repartition) {
   if (status == LUMIN_OK) {
     (void)printf("workers: %s\n", names[0] != '\0' ? names : "none");
   }
-  return exit_of(status);
+  return program_exit_of(status);
 }
 
 // Up to where nobody is left who could change anything.
@@ -305,5 +293,5 @@ static enum program_exit repartition_make(struct repartition *repartition) {
   if (status == LUMIN_OK) {
     next_print(repartition);
   }
-  return exit_of(status);
+  return program_exit_of(status);
 }

@@ -42,12 +42,6 @@ struct republish {
 
 static enum program_exit republish_make(struct republish *republish);
 
-static enum program_exit exit_of(enum lumin_status status) {
-  return status == LUMIN_OK
-             ? PROGRAM_OK
-             : (status == LUMIN_UNAVAILABLE || status == LUMIN_CONNECTION_LOST ? PROGRAM_UNAVAILABLE : PROGRAM_FAILED);
-}
-
 static bool republish_init(struct republish *republish) {
   republish->database = republish->program->database;
   republish->partitions = (uint32_t)republish->program->config->partitions;
@@ -69,16 +63,7 @@ enum program_exit republish_run(const struct config *config, const struct republ
   if (program_init(&program, config, "republish") != LUMIN_OK) {
     return PROGRAM_FAILED;
   }
-  enum program_exit end = program_open_postgres(&program, 0);
-  if (end == PROGRAM_OK) {
-    end = program_open_nats(&program);
-  }
-  if (end == PROGRAM_OK) {
-    end = program_lock(&program);
-  }
-  if (end == PROGRAM_OK) {
-    end = program_check_rest(&program);
-  }
+  enum program_exit end = program_open_owner(&program);
   struct republish *republish = end == PROGRAM_OK ? calloc(1, sizeof *republish) : NULL;
   if (republish != NULL) {
     republish->program = &program;
@@ -422,10 +407,10 @@ static enum program_exit republish_make(struct republish *republish) {
     status = staging_index(republish->database);
     status = status == LUMIN_OK ? status : database_failed(republish, status);
   }
-  enum program_exit end = status == LUMIN_OK ? program_begin(republish) : exit_of(status);
+  enum program_exit end = status == LUMIN_OK ? program_begin(republish) : program_exit_of(status);
   for (uint32_t i = 0; end == PROGRAM_OK && i < republish->partitions; i++) {
     if (partition_is_wanted(republish, i)) {
-      end = exit_of(partition_republish(republish, (uint16_t)i));
+      end = program_exit_of(partition_republish(republish, (uint16_t)i));
     }
   }
   return end == PROGRAM_OK ? summary_print(republish) : end;

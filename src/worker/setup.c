@@ -36,19 +36,6 @@ static void done_print(void *self, const char *what) {
 
 // ---- PostgreSQL
 
-static enum program_exit exit_of(enum lumin_status status) {
-  switch (status) {
-  case LUMIN_OK:
-    return PROGRAM_OK;
-  case LUMIN_INVALID_ARGUMENT:
-    return PROGRAM_CONFIG;
-  case LUMIN_CONNECTION_LOST:
-    return PROGRAM_UNAVAILABLE;
-  default:
-    return PROGRAM_FAILED;
-  }
-}
-
 static enum program_exit setup_schema(struct program *program) {
   struct schema_problem problem = {""};
   struct schema_report report = {program, done_print};
@@ -56,7 +43,7 @@ static enum program_exit setup_schema(struct program *program) {
   enum lumin_status status = schema_lock(program->database);
   if (status != LUMIN_OK) {
     program_complain(program, "another setup is at work: %s", database_error(program->database));
-    return exit_of(status);
+    return program_exit_of(status);
   }
   status = schema_apply(program->database, schema_plan(), &report, &problem);
   if (status == LUMIN_OK) {
@@ -67,7 +54,7 @@ static enum program_exit setup_schema(struct program *program) {
   }
   if (status != LUMIN_OK) {
     program_complain(program, "%s", problem.text);
-    return exit_of(status);
+    return program_exit_of(status);
   }
   (void)printf("schema lumin is current, %u partitions\n", settings.partitions);
   return PROGRAM_OK;

@@ -15,6 +15,9 @@ enum program_exit {
   PROGRAM_INTERRUPTED = 130,
 };
 
+// How a program ends that nothing but this status stopped.
+enum program_exit program_exit_of(enum lumin_status status);
+
 struct program {
   const struct config *config;
   const char *word; // "setup": what it is called in messages and at the servers
@@ -37,6 +40,8 @@ enum program_exit program_check_schema(struct program *program);
 enum program_exit program_check_rest(struct program *program);
 // For programs that own partitions: one at a time. PROGRAM_FAILED: there is another.
 enum program_exit program_lock(struct program *program);
+// All of that for them: both connections, the lock and the schema.
+enum program_exit program_open_owner(struct program *program);
 
 // "lumin-user setup: ..." on standard error.
 void program_complain(const struct program *program, const char *format, ...) __attribute__((format(printf, 2, 3)));
