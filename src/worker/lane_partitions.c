@@ -15,17 +15,7 @@ static struct partition_set lane_set(const struct lane *lane) {
 
 static void partition_own(struct lane *lane, const struct partition_row *row) {
   struct partition *partition = &lane->partitions[row->partition];
-  lane->truths[row->partition] = (struct partition_truth){
-      .epoch = row->epoch,
-      .input_seq = row->input_seq,
-      .input_ts_ns = row->input_ts_ns,
-      .event_position = row->event_position,
-      .dead_position = row->dead_position,
-      .relayed_position = row->relayed_position,
-      .event_stream_seq = row->event_stream_seq,
-      .event_stream_ts_ns = row->event_stream_ts_ns,
-      .dead_relayed = row->dead_relayed,
-  };
+  lane->truths[row->partition] = partition_row_truth(row);
   if (partition->state == PARTITION_FOREIGN) {
     lane->owned[lane->owned_count++] = row->partition;
   }

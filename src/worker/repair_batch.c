@@ -33,18 +33,7 @@ struct replay {
 
 static void truths_fill(struct replay *replay) {
   for (uint32_t i = 0; i < replay->repair->partitions; i++) {
-    const struct partition_row *row = &replay->repair->rows[i];
-    replay->truths[i] = (struct partition_truth){
-        .epoch = row->epoch,
-        .input_seq = row->input_seq,
-        .input_ts_ns = row->input_ts_ns,
-        .event_position = row->event_position,
-        .dead_position = row->dead_position,
-        .relayed_position = row->relayed_position,
-        .event_stream_seq = row->event_stream_seq,
-        .event_stream_ts_ns = row->event_stream_ts_ns,
-        .dead_relayed = row->dead_relayed,
-    };
+    replay->truths[i] = partition_row_truth(&replay->repair->rows[i]);
   }
 }
 

@@ -30,6 +30,20 @@ struct rows_taker {
   struct partition_rows rows;
 };
 
+struct partition_truth partition_row_truth(const struct partition_row *row) {
+  return (struct partition_truth){
+      .epoch = row->epoch,
+      .input_seq = row->input_seq,
+      .input_ts_ns = row->input_ts_ns,
+      .event_position = row->event_position,
+      .dead_position = row->dead_position,
+      .relayed_position = row->relayed_position,
+      .event_stream_seq = row->event_stream_seq,
+      .event_stream_ts_ns = row->event_stream_ts_ns,
+      .dead_relayed = row->dead_relayed,
+  };
+}
+
 static enum lumin_status partition_rows_take(void *self, int index, const PGresult *rows) {
   (void)index;
   struct rows_taker *taker = self;

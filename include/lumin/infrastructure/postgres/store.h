@@ -3,7 +3,7 @@
 // the answer is there; the session's wait turns the lane's loop meanwhile.
 #pragma once
 
-#include "lumin/application/ports.h"
+#include "lumin/application/pipeline.h"
 #include "lumin/infrastructure/postgres/session.h"
 
 struct store {
@@ -28,6 +28,9 @@ struct partition_row {
   uint64_t dead_relayed;
   int64_t owned_since_ns; // the database's clock
 };
+
+// What its owner begins from.
+struct partition_truth partition_row_truth(const struct partition_row *row);
 
 struct partition_set {
   const uint16_t *numbers;
