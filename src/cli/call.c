@@ -242,8 +242,8 @@ static enum exit_code no_answer(struct call *call, enum answer answer, const cha
 }
 
 static enum exit_code answer_write(struct call *call, natsMsg *message) {
-  struct span error_code = client_header_get(message, "Nats-Service-Error-Code");
-  struct span error_text = client_header_get(message, "Nats-Service-Error");
+  struct span error_code = link_header_get(message, "Nats-Service-Error-Code");
+  struct span error_text = link_header_get(message, "Nats-Service-Error");
   enum exit_code code = reply_write(&call->reader, call->method, error_code, error_text, client_payload(message));
   if (code == EXIT_NO_ANSWER && call->command_id != NULL) {
     report_doubt(call->command_id);

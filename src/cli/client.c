@@ -7,7 +7,6 @@
 
 #include "lumin/base/clock.h"
 #include "lumin/base/random.h"
-#include "lumin/infrastructure/nats/link.h"
 
 enum { SUBJECT_MAX = 256 };
 
@@ -275,17 +274,6 @@ enum exit_code client_exit_code(enum answer answer) {
   return answer == ANSWER_HERE                            ? EXIT_FINE
          : answer == ANSWER_LATE || answer == ANSWER_LOST ? EXIT_NO_ANSWER
                                                           : EXIT_NOT_DONE;
-}
-
-struct span client_header_get(natsMsg *message, const char *name) {
-  const char *value = NULL;
-  return natsMsgHeader_Get(message, name, &value) == NATS_OK ? span_from_text(value) : SPAN_EMPTY;
-}
-
-int client_status_get(natsMsg *message) {
-  uint64_t status = 0;
-  struct span text = client_header_get(message, "Status");
-  return text.len == 3 && span_to_u64(text, &status) ? (int)status : 0;
 }
 
 struct span client_payload(natsMsg *message) {

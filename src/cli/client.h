@@ -6,6 +6,7 @@
 
 #include <nats/nats.h>
 
+#include "lumin/infrastructure/nats/link.h"
 #include "settings.h"
 
 struct client;
@@ -60,7 +61,5 @@ void client_report(struct client *client, enum answer answer, const char *subjec
 // How the program ends for want of an answer. Without one that was waited for nobody knows what was done.
 enum exit_code client_exit_code(enum answer answer);
 
-// A header's value, or empty; the message's status, or 0; valid as long as the message.
-struct span client_header_get(natsMsg *message, const char *name);
-int client_status_get(natsMsg *message);
+// Valid as long as the message.
 struct span client_payload(natsMsg *message);

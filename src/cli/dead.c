@@ -98,7 +98,7 @@ static const outcome_message *outcome_read(const struct desk *desk, natsMsg *ans
   const ProtobufCMessage *outcome = NULL;
   struct refusal refusal = {0};
   const struct encoded encoded = {.type = &lumin__user__v1__outcome__descriptor, .bytes = client_payload(answered)};
-  bool refused = client_header_get(answered, "Nats-Service-Error-Code").len > 0;
+  bool refused = link_header_get(answered, "Nats-Service-Error-Code").len > 0;
   if (refused || codec_decode(desk->lines.codec, &encoded, desk->lines.arena, &outcome, &refusal) != LUMIN_OK) {
     return NULL;
   }
@@ -173,7 +173,7 @@ static size_t headers_fill(const struct desk *desk, const struct stream_item *it
       "Lumin-Command-Id", "Lumin-Expected-Version", "Lumin-Actor", "Content-Type", "traceparent", "tracestate"};
   size_t count = 0;
   for (size_t i = 0; i < sizeof carried / sizeof carried[0]; i++) {
-    struct span value = arena_copy(desk->lines.arena, client_header_get(item->message, carried[i]));
+    struct span value = arena_copy(desk->lines.arena, link_header_get(item->message, carried[i]));
     if (value.len > 0) {
       headers[count++] = (struct client_header){carried[i], value.data};
     }

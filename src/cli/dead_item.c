@@ -14,7 +14,7 @@
 enum { SEQ_WIDTH = 8, TIME_WIDTH = 30, METHOD_WIDTH = 24, REASON_WIDTH = 18 };
 
 static struct span header(const struct stream_item *item, const char *name) {
-  return client_header_get(item->message, name);
+  return link_header_get(item->message, name);
 }
 
 // What stands in front of the last dot, and behind it.

@@ -66,10 +66,10 @@ static struct event_view view_of(natsMsg *message, struct span stream_time) {
   struct span user_token = token_last(subject);
   struct span before = span_of(subject.data, subject.len > user_token.len ? subject.len - user_token.len - 1 : 0);
   return (struct event_view){
-      .time = or_else(client_header_get(message, "ce-time"), stream_time),
-      .name = or_else(token_last(client_header_get(message, "ce-type")), token_last(before)),
-      .user_id = or_else(client_header_get(message, "ce-subject"), user_token),
-      .version = or_else(client_header_get(message, "ce-sequence"), SPAN_LITERAL("?")),
+      .time = or_else(link_header_get(message, "ce-time"), stream_time),
+      .name = or_else(token_last(link_header_get(message, "ce-type")), token_last(before)),
+      .user_id = or_else(link_header_get(message, "ce-subject"), user_token),
+      .version = or_else(link_header_get(message, "ce-sequence"), SPAN_LITERAL("?")),
   };
 }
 
@@ -152,7 +152,7 @@ static void attributes_set(json_t *object, const struct stream_item *item, const
                {"tracestate", "tracestate"}};
   (void)json_object_set_new(object, "specversion", json_string("1.0"));
   for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
-    document_set_text(object, known[i].attribute, client_header_get(item->message, known[i].header));
+    document_set_text(object, known[i].attribute, link_header_get(item->message, known[i].header));
   }
   document_set_text(object, "time", view->time);
   char seq[24];

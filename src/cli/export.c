@@ -63,7 +63,7 @@ static enum exit_code exit_code_of(enum answer answer) {
   return answer == ANSWER_NOBODY || answer == ANSWER_NOT_ALLOWED ? EXIT_NOT_DONE : EXIT_NO_ANSWER;
 }
 
-static enum exit_code link_open(struct export *export) {
+static enum exit_code export_connect(struct export *export) {
   natsStatus status = export->client == NULL ? client_open(&export->settings, &export->client) : NATS_OK;
   if (status == NATS_OK) {
     return EXIT_FINE;
@@ -74,7 +74,7 @@ static enum exit_code link_open(struct export *export) {
 }
 
 static enum exit_code ask_once(struct export *export, const struct client_message *message, natsMsg **ret_answer) {
-  enum exit_code code = link_open(export);
+  enum exit_code code = export_connect(export);
   if (code != EXIT_FINE) {
     return code;
   }
@@ -167,8 +167,8 @@ static enum exit_code users_write(struct export *export, const Lumin__User__V1__
 
 static enum exit_code page_read(struct export *export, natsMsg *answered) {
   const ProtobufCMessage *message = NULL;
-  struct span refusal = client_header_get(answered, "Nats-Service-Error");
-  if (client_header_get(answered, "Nats-Service-Error-Code").len > 0) {
+  struct span refusal = link_header_get(answered, "Nats-Service-Error");
+  if (link_header_get(answered, "Nats-Service-Error-Code").len > 0) {
     report("refused", "%.*s", SPAN_ARGS(refusal));
     return EXIT_REFUSED;
   }

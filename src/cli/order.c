@@ -38,8 +38,8 @@ static enum exit_code outcome_await(const struct order *order, const char *subje
     return EXIT_NO_ANSWER;
   }
   enum exit_code code =
-      reply_write(order->reader, &methods[METHOD_probe], client_header_get(outcome, "Nats-Service-Error-Code"),
-                  client_header_get(outcome, "Nats-Service-Error"), client_payload(outcome));
+      reply_write(order->reader, &methods[METHOD_probe], link_header_get(outcome, "Nats-Service-Error-Code"),
+                  link_header_get(outcome, "Nats-Service-Error"), client_payload(outcome));
   natsMsg_Destroy(outcome);
   return code;
 }

@@ -367,8 +367,8 @@ static enum progress take_message(struct reader *reader, natsMsg *message) {
 // A heartbeat that knows of no message since the last taken says that there is none up to where the stream is.
 static enum progress take_heartbeat(struct reader *reader, natsMsg *message) {
   uint64_t consumer_seq = 0, stream_seq = 0;
-  bool known = span_to_u64(client_header_get(message, "Nats-Last-Consumer"), &consumer_seq) &&
-               span_to_u64(client_header_get(message, "Nats-Last-Stream"), &stream_seq);
+  bool known = span_to_u64(link_header_get(message, "Nats-Last-Consumer"), &consumer_seq) &&
+               span_to_u64(link_header_get(message, "Nats-Last-Stream"), &stream_seq);
   if (known && consumer_seq != reader->consumer_seq) {
     return disturbed("a message was lost on its way");
   }
@@ -377,7 +377,7 @@ static enum progress take_heartbeat(struct reader *reader, natsMsg *message) {
 }
 
 static enum progress take_arrived(struct reader *reader, natsMsg *message) {
-  int status = client_status_get(message);
+  int status = link_status_get(message);
   switch (status) {
   case 0:
     return take_message(reader, message);
