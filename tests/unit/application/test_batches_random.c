@@ -2,6 +2,7 @@
 // What a command comes to must not depend on how the stream was cut into batches, on what was remembered, or on the
 // database's surprises: random commands in random batches give the outcomes and tables of one at a time with no memory
 // (guarantees 2, 3, 4, 6, 7, 10).
+#include "dice.h"
 #include "rig.h"
 
 #include "lumin/user/v1/commands.pb-c.h"
@@ -9,21 +10,6 @@
 #define SEEDS 2000
 #define STEPS_MAX 120
 #define SURPRISES 512
-
-struct dice {
-  uint64_t state;
-};
-
-static uint64_t dice_throw(struct dice *dice, uint64_t sides) { // xorshift64*
-  dice->state ^= dice->state >> 12;
-  dice->state ^= dice->state << 25;
-  dice->state ^= dice->state >> 27;
-  return (dice->state * 2685821657736338717U >> 33) % sides;
-}
-
-static bool dice_chance(struct dice *dice, unsigned percent) { return dice_throw(dice, 100) < percent; }
-
-#define PICK(dice, table) (table)[dice_throw((dice), COUNT(table))]
 
 // ---- commands: few users, few addresses and few ids, so that they meet
 

@@ -2,6 +2,7 @@
 // A table that was restored to an earlier point, and the events that were published since: the commands decided again
 // under precedents give the very events, users, identifiers and outcomes that were lost (guarantees 2, 3, 6, 7, 8),
 // whether all events were published, some of them, or only some commands are left.
+#include "dice.h"
 #include "rig.h"
 
 #include "lumin/application/precedent.h"
@@ -9,21 +10,6 @@
 #define SEEDS 400
 #define STEPS_MAX 90
 #define ITEMS_MAX 512
-
-struct dice {
-  uint64_t state;
-};
-
-static uint64_t dice_throw(struct dice *dice, uint64_t sides) { // xorshift64*
-  dice->state ^= dice->state >> 12;
-  dice->state ^= dice->state << 25;
-  dice->state ^= dice->state >> 27;
-  return (dice->state * 2685821657736338717U >> 33) % sides;
-}
-
-static bool dice_chance(struct dice *dice, unsigned percent) { return dice_throw(dice, 100) < percent; }
-
-#define PICK(dice, table) (table)[dice_throw((dice), COUNT(table))]
 
 // ---- the event stream of a test
 
