@@ -49,7 +49,13 @@ function conforms(name, value) {
   assert.ok(valid(value), `${name}: ${shapes.errorsText(valid.errors)} in ${JSON.stringify(value)}`);
 }
 
-const plain = (headers) => Object.fromEntries([...headers.keys()].map((key) => [key, headers.get(key)]));
+/** Headers as the document has them, and none that it does not name. */
+function headersConform(name, headers) {
+  const all = Object.fromEntries([...headers.keys()].map((key) => [key, headers.get(key)]));
+  conforms(name, all);
+  const { properties } = document.components.schemas[name];
+  assert.deepEqual(Object.keys(all).filter((key) => !(key in properties)), [], name);
+}
 
 const replyOf = ({ reply }, refused) => {
   const names = reply.messages.map(({ $ref }) => document.components.messages[$ref.split("/").at(-1)].name);
@@ -64,9 +70,10 @@ async function ask(method, body = {}) {
   const { address } = document.channels[`rpc.${method}`];
   assert.equal(address, rpcSubject(method));
   const reply = await gateway.request(address, JSON.stringify(body), { timeout: 10_000 });
-  conforms("ReplyHeaders", plain(reply.headers));
-  conforms(replyOf(operation, reply.headers.has("Nats-Service-Error-Code")), reply.json());
-  return reply.json();
+  headersConform("ReplyHeaders", reply.headers);
+  const refused = reply.headers.has("Nats-Service-Error-Code");
+  conforms(replyOf(operation, refused), reply.json());
+  return { ...reply.json(), refused };
 }
 
 test("each method's answer, and its refusal, have the shape that the document gives them", async () => {
@@ -80,7 +87,8 @@ test("each method's answer, and its refusal, have the shape that the document gi
     const fields = Object.keys(document.components.schemas[Object.keys(messages)[0]].properties);
     const fitting = method === "list_profile_views" || method === "get_profile" ? fields.filter((field) => field !== "viewerId") : fields;
     await ask(method, Object.fromEntries(fitting.filter((field) => field in values).map((field) => [field, values[field]])));
-    await ask(method, fields.includes("userId") ? { userId: "nobody" } : {}); // refused, mostly
+    const wrong = await ask(method, fields.includes("userId") ? { userId: "nobody" } : {});
+    assert.equal(wrong.refused, method !== "list", method); // which asks for nothing
     seen.add(method);
   }
   assert.equal(seen.size, 27);
@@ -95,7 +103,7 @@ test("the events, and the subjects that they come on", async () => {
     const found = channels.find(([, { address }]) => subject.startsWith(address.replace("{userId}", "")));
     assert.ok(found, subject);
     const [name] = Object.keys(found[1].messages);
-    conforms("EventHeaders", plain(headers));
+    headersConform("EventHeaders", headers);
     conforms(name, protos.lookupType(`${prefix}.${name}`).decode(data).toJSON());
     assert.equal(headers.get("ce-type"), found[1].address.replace(".event.", ".").replace(".{userId}", ""));
   }
@@ -111,10 +119,10 @@ test("an outcome as it is told, and a dead command", async () => {
   await publisher.request(subject, JSON.stringify(command), { headers: headersOf({ "Lumin-Actor": "tests" }) });
   await publisher.request(subject, '{"userId": 7', { timeout: 5000 });
   for await (const { headers, data } of outcomes) {
-    conforms("OutcomeHeaders", plain(headers));
+    headersConform("OutcomeHeaders", headers);
     conforms("Outcome", JSON.parse(Buffer.from(data).toString()));
   }
   const dead = await eventually(async () => (await readStream(operator, streams.dead))[0], { what: "a dead command" });
-  conforms("DeadHeaders", plain(dead.header));
+  headersConform("DeadHeaders", dead.header);
   assert.equal(dead.subject, document.channels.dead.address.replace("{method}", "create").replace("{userId}", userId));
 });

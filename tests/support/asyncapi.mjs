@@ -116,6 +116,7 @@ const headers = {
     "ce-partition": text("The partition that the event was published under.", { pattern: "^[0-9]+$" }),
     "ce-position": text("Its position there.", { pattern: "^[0-9]+$" }),
     "Lumin-Command-Id": { ...uuid, description: "The command that it comes from." },
+    "Nats-Expected-Last-Subject-Sequence": text("Of an event that was published with care; for nats-server alone."),
     "Lumin-Actor": header.actor,
     ...trace,
   },
