@@ -11,15 +11,14 @@ import addFormats from "ajv-formats";
 import { parse } from "yaml";
 import { document, documentText } from "../support/asyncapi.mjs";
 import { repository } from "../support/processes.mjs";
-import { Rig, eventually, headersOf, protos, prefix, readStream, request, rpcSubject, streams } from "../support/servers.mjs";
+import { Rig, eventually, headersOf, protos, prefix, readStream, rpcSubject, streams } from "../support/servers.mjs";
 
 const rig = await Rig.start({ after }, { name: "contract-asyncapi" });
 await rig.setup();
-await rig.worker({ wait: false });
+await rig.worker();
 const gateway = await rig.connect("gateway");
 const publisher = await rig.connect("command_publisher");
 const operator = await rig.connect("operator");
-await eventually(async () => (await request(gateway, "probe")).code === 0, { timeout: 20_000, what: "a probe" });
 
 const file = path.join(repository, "schemas/asyncapi.yaml");
 const specification = createRequire(import.meta.url)("@asyncapi/specs/schemas/3.0.0-without-$id.json");

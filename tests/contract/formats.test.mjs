@@ -8,12 +8,10 @@ import test, { after } from "node:test";
 import {
   Rig,
   encode,
-  eventually,
   headersOf,
   messageName,
   prefix,
   protos,
-  request,
   rpcSubject,
   streams,
 } from "../support/servers.mjs";
@@ -22,10 +20,9 @@ import { jsonText } from "../support/model/messages.mjs";
 
 const rig = await Rig.start({ after }, { name: "contract-formats" });
 await rig.setup();
-await rig.worker({ wait: false });
+await rig.worker();
 const gateway = await rig.connect("gateway");
 const operator = await rig.connect("operator");
-await eventually(async () => (await request(gateway, "probe")).code === 0, { timeout: 20_000, what: "a probe" });
 
 const [everyone, contacts, nobody] = ["EVERYONE", "CONTACTS", "NOBODY"].map((name) => `VISIBILITY_${name}`);
 const settings = {

@@ -22,11 +22,10 @@ import {
 
 const rig = await Rig.start({ after }, { name: "contract-json" });
 await rig.setup();
-await rig.worker({ wait: false });
+await rig.worker();
 const gateway = await rig.connect("gateway");
 const publisher = await rig.connect("command_publisher");
 const operator = await rig.connect("operator");
-await eventually(async () => (await request(gateway, "probe")).code === 0, { timeout: 20_000, what: "a probe" });
 
 const json = "application/json";
 let addresses = 0;

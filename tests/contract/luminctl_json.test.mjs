@@ -8,14 +8,12 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import test, { after } from "node:test";
-import { Rig, build, eventually, jetstreamApi, request, streams } from "../support/servers.mjs";
+import { Rig, build, jetstreamApi, streams } from "../support/servers.mjs";
 
 const rig = await Rig.start({ after }, { name: "contract-luminctl-json" });
 await rig.setup();
-await rig.worker({ wait: false });
-const gateway = await rig.connect("gateway");
+await rig.worker();
 const operator = await rig.connect("operator");
-await eventually(async () => (await request(gateway, "probe")).code === 0, { timeout: 20_000, what: "a probe" });
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), "lumin-cli-"));
 after(() => fs.rmSync(folder, { recursive: true }));
