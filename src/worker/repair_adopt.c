@@ -2,8 +2,10 @@
 // Taking back: the commands since the restored point are decided again, in the order of the command stream, up to the
 // last one whose events the event stream holds, each on the state that it met the first time. What it led to then it
 // leads to now; what was refused or changed nothing does so again, and keeps its answer. Events whose commands have
-// expired stand for themselves, in the place that their positions give them. All partitions are owned meanwhile, since
-// they meet at e-mails and phones. Keeps guarantees 2, 3, 4, 7, 8 and 9 through a restore.
+// expired stand for themselves, in the place that their positions give them. Then come the rest of the commands, since
+// some of them may have been answered though nothing was published: nobody knows in which order the lanes had decided
+// them, but that of the stream is nearest to it, so that an e-mail goes to who had it. All partitions are owned
+// meanwhile, since they meet at e-mails and phones. Keeps guarantees 2, 3, 4, 7, 8 and 9 through a restore.
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +22,7 @@ struct adoption {
   struct repair *repair;
   struct replay *replay;
   uint64_t *anchors; // by partition: the command behind which events stand whose commands are gone; 0: none
-  uint64_t last_seq; // of the commands that have led to events
+  uint64_t last_seq; // of the commands to decide: those that have led to events, then all
   uint64_t wanted;   // events
   struct inbound messages[REPAIR_BATCH];
   size_t count, bytes;
@@ -211,6 +213,29 @@ static enum lumin_status commands_replay(struct adoption *adoption) {
   return status;
 }
 
+// From where the commands are that the first reading has left: behind what it has decided, or where they began.
+static void rest_find(struct adoption *adoption) {
+  struct repair *repair = adoption->repair;
+  for (uint32_t i = 0; i < repair->partitions; i++) {
+    const struct partition_truth *truth = replay_truth(adoption->replay, (uint16_t)i);
+    const struct partition_row *row = &repair->rows[i];
+    if (truth->input_seq != row->input_seq || truth->input_ts_ns != row->input_ts_ns) {
+      repair->command_starts[i] = truth->input_seq + 1;
+    }
+  }
+  adoption->last_seq = repair->commands.messages > 0 ? repair->commands.last_seq : 0;
+}
+
+static enum lumin_status rest_decide(struct adoption *adoption) {
+  enum lumin_status status = repair_settle(adoption->repair);
+  if (status != LUMIN_OK) {
+    return status;
+  }
+  rest_find(adoption);
+  replay_set_free(adoption->replay);
+  return commands_replay(adoption);
+}
+
 // ---- commands that expired
 
 // Where a later command of the partition has led to events, every earlier one was read and answered. Elsewhere nobody
@@ -259,6 +284,9 @@ static enum lumin_status adoption_make(struct adoption *adoption) {
   }
   if (status == LUMIN_OK) {
     status = commands_replay(adoption);
+  }
+  if (status == LUMIN_OK) {
+    status = rest_decide(adoption);
   }
   return status == LUMIN_OK ? repair_count(repair) : status;
 }

@@ -24,6 +24,8 @@ struct replay {
   struct pipeline pipeline;
   struct partition_truth *truths;
   bool *stuck; // by partition: nothing more is committed there
+  bool *waits; // ... until all that was published is in the table
+  bool free;   // it is
   struct inbound *messages;
   uint64_t *next;
   struct replay_counters counters;
@@ -49,10 +51,11 @@ struct replay *replay_create(struct repair *repair) {
   replay->arena = arena_create(config->lane_batch_memory);
   replay->truths = calloc(repair->partitions, sizeof *replay->truths);
   replay->stuck = calloc(repair->partitions, sizeof *replay->stuck);
+  replay->waits = calloc(repair->partitions, sizeof *replay->waits);
   replay->next = calloc(repair->partitions, sizeof *replay->next);
   replay->messages = calloc(REPAIR_BATCH, sizeof *replay->messages);
   bool whole = replay->codec != NULL && replay->memory != NULL && replay->arena != NULL && replay->truths != NULL &&
-               replay->stuck != NULL && replay->next != NULL && replay->messages != NULL;
+               replay->stuck != NULL && replay->waits != NULL && replay->next != NULL && replay->messages != NULL;
   if (!whole || pipeline_init(&replay->pipeline) != LUMIN_OK) {
     replay_destroy(replay);
     return NULL;
@@ -77,12 +80,17 @@ void replay_destroy(struct replay *replay) {
   arena_destroy(replay->arena);
   free(replay->truths);
   free(replay->stuck);
+  free(replay->waits);
   free(replay->next);
   free(replay->messages);
   free(replay);
 }
 
-bool replay_is_stuck(const struct replay *replay, uint16_t partition) { return replay->stuck[partition]; }
+bool replay_is_stuck(const struct replay *replay, uint16_t partition) {
+  return replay->stuck[partition] || (replay->waits[partition] && !replay->free);
+}
+
+void replay_set_free(struct replay *replay) { replay->free = true; }
 
 const struct partition_truth *replay_truth(const struct replay *replay, uint16_t partition) {
   return &replay->truths[partition];
@@ -273,11 +281,9 @@ static enum lumin_status batch_try(struct replay *replay, const struct inbound *
     (void)batch_halve(batch); // of one: it is made dead
   }
   enum lumin_status status = batch_decode(batch);
-  if (status == LUMIN_OK) {
+  if (status == LUMIN_OK && !replay->free) {
     status = precedents_read(replay, batch, &precedents);
-  }
-  if (status == LUMIN_OK) {
-    status = batch_follow(batch, &precedents);
+    status = status == LUMIN_OK ? batch_follow(batch, &precedents) : status;
   }
   FAILPOINT("repair.commit");
   if (status == LUMIN_OK) {
@@ -318,8 +324,8 @@ static enum lumin_status single_settle(struct replay *replay, const struct inbou
                "table, nor is there a command that leads to it");
     return LUMIN_OK;
   }
-  if (status == LUMIN_STOPPED) { // the rest of the partition is for the worker, when all is settled
-    replay->stuck[message->partition] = true;
+  if (status == LUMIN_STOPPED) {
+    replay->waits[message->partition] = true;
     return LUMIN_OK;
   }
   if (status == LUMIN_VERSION_TAKEN) {
@@ -346,7 +352,7 @@ static size_t messages_pick(struct replay *replay, const struct inbound *message
                             size_t *ret_passed) {
   size_t picked = 0, passed = 0;
   for (; passed < count && picked < limit; passed++) {
-    if (!replay->stuck[messages[passed].partition]) {
+    if (!replay_is_stuck(replay, messages[passed].partition)) {
       replay->messages[picked++] = messages[passed];
     }
   }

@@ -63,10 +63,12 @@ struct replay_counters {
 
 struct replay *replay_create(struct repair *repair); // NULL: no memory
 void replay_destroy(struct replay *replay);          // NULL is fine
-// In stream order for each partition. Commands of partitions that cannot go on, or have gone as far as a repair can
-// tell, are passed over. Another status than OK ends the repair; what is committed stays.
+// In stream order for each partition. Commands of partitions that cannot go on, or have to wait until all that was
+// published is in the table, are passed over. Another status than OK ends the repair; what is committed stays.
 LUMIN_MUST_USE enum lumin_status replay_commit(struct replay *replay, const struct inbound *messages, size_t count);
-bool replay_is_stuck(const struct replay *replay, uint16_t partition);
+bool replay_is_stuck(const struct replay *replay, uint16_t partition); // or waits
+// All that was published is in the table: from now on no precedent binds, and nothing waits.
+void replay_set_free(struct replay *replay);
 const struct partition_truth *replay_truth(const struct replay *replay, uint16_t partition); // as committed
 const struct replay_counters *replay_counters(const struct replay *replay);
 

@@ -8,7 +8,7 @@ import test, { after } from "node:test";
 import { Backup } from "../support/backup.mjs";
 import { Load, Random, call } from "../support/load.mjs";
 import { audit, readAll, settle } from "../support/oracle.mjs";
-import { Rig, eventually, jetstreamApi, publishCommand, sleep, streams } from "../support/servers.mjs";
+import { Rig, eventually, jetstreamApi, publishCommand, sleep, streams, updateStream } from "../support/servers.mjs";
 import { newUser, partitionOf, relayed, streamState, times } from "../support/traps.mjs";
 
 // One lane: with two, commands of different lanes pass e-mails on in the order of their commits, which nothing tells after.
@@ -177,6 +177,37 @@ test("the same when some of the commands have expired: their events and outcomes
     answer.version,
     answer.user,
   ]);
+});
+
+test("answered and not published yet: decided again in the order of the stream, before any worker", async () => {
+  const [first, second, third, other] = [5, 6, 7, 8].map(newUser);
+  const mail = (user, address) => publishCommand(publisher, "change_email", user, { email: `${address}@example.com` });
+  for (const user of [first, second, other]) {
+    await publishCommand(publisher, "create", user, { firstName: "Ada", email: `${user}@example.com` });
+  }
+  await settle(rig);
+  await backup.mark("order");
+  await publishCommand(publisher, "change_username", other, { firstName: "Eve" });
+  await settle(rig);
+  const { config } = await jetstreamApi(operator, `STREAM.INFO.${streams.events}`);
+  await updateStream(operator, streams.events, { subjects: ["nothing.here"] });
+  await mail(first, "wanted"); // and leaves its own
+  await mail(second, "wanted"); // is too late
+  await publishCommand(publisher, "create", third, { firstName: "Bob", email: `${first}@example.com` });
+  const text = `SELECT user_id, status::int, version::int, stream_seq::int, encode(error, 'hex') AS error FROM lumin.outcomes
+    WHERE user_id = ANY($1) ORDER BY stream_seq`;
+  const outcomes = () => rig.sql(text, [[first, second, third]]);
+  const before = await eventually(async () => (await outcomes()).length === 5 && outcomes());
+  assert.deepEqual(before.map(({ status }) => status), [1, 1, 1, 3, 1]);
+  await loseSince("order");
+  await updateStream(operator, streams.events, { subjects: config.subjects });
+
+  const done = await repaired(["--adopt"], ["repair.committed:2"]);
+  assert.match(done, /^adopted (\d+) of \1 events/m);
+  assert.deepEqual(await outcomes(), before);
+  await worker.begin();
+  await settle(rig);
+  await verified();
 });
 
 // ---- before a mistake
