@@ -115,7 +115,10 @@ export class Campaign {
     history.close();
     journal.say(`${history.count} attempts; waiting for quiet`);
     await quiet(stage).catch((error) => journal.finding("I12", `${error.message}: ${error.cause?.message}`));
-    const tally = await verdict(stage, history.file, journal);
+    const tally = await verdict(stage, history.file, journal).catch((error) => {
+      journal.finding("I12", `what came of it cannot be read: ${error.message}`); // a stream is missing, a server down
+      return {};
+    });
     for (const [key, count] of Object.entries(tally)) this.totals[key] = (this.totals[key] ?? 0) + count;
     journal.say(Object.entries(tally).map(([key, count]) => `${key} ${count}`).join(", "));
   }

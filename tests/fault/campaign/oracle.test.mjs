@@ -107,6 +107,55 @@ test("a restore may not take what an applied command was answered, nor what has 
   }
 });
 
+/** Ada's wish for Eve's address was applied once; the restore let Eve's command come first. */
+function displace(state, attempts, { seq = 7, ...restore } = {}) {
+  const id = "70000000-0000-4000-8000-000000000000";
+  const [user] = users;
+  const row = { command: id, user, version: 3, seq, ns: 1006n };
+  state.harm.restores.push({ ...restored, ...restore });
+  state.outcomes.push({ ...row, status: "REJECTED", reason: "EMAIL_TAKEN" });
+  state.commands.push({ ...row, subject: `x.change_email.${user}` });
+  const answer = { kind: "outcome", status: "APPLIED", reason: "", version: 4, user, seq, bytes: "d" };
+  const times = { invoked: 60, completed: 65 };
+  attempts.push({ id, user, method: "change_email", door: "rpc", content: "d", want: { email: "A@example.com" }, ...times, answer });
+  attempts.push({ ...attempts.at(-1), invoked: 2000, completed: 2001, answer: { ...answer, status: "REJECTED", version: 3, bytes: "e" } });
+}
+
+test("what was applied and not published may lose its address to a command that came first, and to no other", () => {
+  const with_ = (more) => (state, attempts) => displace(state, attempts, more);
+  assert.deepEqual(broken(with_()), []);
+  for (const more of [{ seq: 3.5 }, { until: 50 }]) {
+    const found = broken(with_(more));
+    assert.ok(found.some((text) => text.startsWith("I1 ")), `found: ${found.join("; ")}`);
+  }
+});
+
+test("an outcome that was taken back from events alone has no sequence, where commands have expired", () => {
+  const taken = (restore) => (state, attempts) => {
+    state.harm.restores.push({ ...restored, ...restore });
+    state.outcomes[0].seq = 0;
+    Object.assign(attempts[6].answer, { seq: 0, bytes: "y" });
+  };
+  assert.deepEqual(broken(taken()), []);
+  assert.ok(broken(taken({ before: 0 })).some((text) => text.startsWith("I1 ")));
+  const differs = (state, attempts) => {
+    taken()(state, attempts);
+    attempts[6].answer.seq = 1;
+  };
+  assert.ok(broken(differs).some((text) => text.startsWith("I8 ")));
+});
+
+test("other content under an id whose refusal has expired is not called reused any more", () => {
+  const again = (before) => (state, attempts) => {
+    state.harm.restores.push({ ...restored, before });
+    const reused = { ...attempts[4].answer, reason: "COMMAND_ID_REUSED", bytes: "x" };
+    attempts.push({ ...attempts[4], content: "other", invoked: 60, completed: 61, answer: reused });
+    attempts.push({ ...attempts[4], content: "other", invoked: 2000, completed: 2001 });
+  };
+  assert.deepEqual(broken(again(100)), []);
+  assert.ok(broken(again(0)).some((text) => text.startsWith("I8 ")));
+});
+
 test("two holders are excused while a repair commits, and not later", () => {
   const twice = (repair) => (state) => {
     state.harm.restores.push({ ...restored, repair });

@@ -10,23 +10,12 @@ import { grouped } from "./snapshot.mjs";
 const isReused = ({ answer }) => answer.reason === "COMMAND_ID_REUSED";
 const isAnswered = ({ answer }) => answer.kind === "outcome";
 
-// After a restore (docs/operations.md): what led to no event, and has expired, or was refused for an address.
-function mayBeDecidedAnew({ answer, invoked, completed }, { restores }) {
-  if (answer.kind !== "outcome" || answer.status === "APPLIED") return false;
-  return restores.some(({ since, until, before }) => {
-    const forgotten = completed > since && invoked < until;
-    return forgotten && (answer.seq < before || /^(EMAIL|PHONE)_TAKEN$/.test(answer.reason));
-  });
-}
-
 function answersAreTrue(state, report, attempts) {
-  const forgotten = (attempt) => ({ ...attempt, answer: { kind: "unknown", why: "a restore" } });
-  const commands = attempts
-    .filter(({ door }) => door !== "read")
-    .map((attempt) => (mayBeDecidedAnew(attempt, state.harm) ? forgotten(attempt) : attempt));
+  const commands = attempts.filter(({ door }) => door !== "read");
   for (const [id, group] of grouped(commands, (attempt) => attempt.id)) {
     const row = state.outcomeOf.get(id);
-    sameAnswers(report, id, group.filter(isAnswered));
+    if (row?.seq === 0) sameButForItsPlace(state, report, row, group.filter(isAnswered));
+    else sameAnswers(report, id, group.filter(isAnswered));
     for (const attempt of group.filter(isAnswered)) if (!isReused(attempt)) answerIsTrue(state, report, row, attempt);
     if (row) outcomeIsWanted(state, report, row, group);
     nothingWasSkipped(state, report, id, row, group);
@@ -41,6 +30,17 @@ function sameAnswers(report, id, answered) {
   if (contents.size > 1) report("I8", `${id} was answered for different contents`);
   for (const attempt of answered.filter(isReused)) {
     if (contents.has(attempt.content)) report("I8", `${id} was called reused for its own content`);
+  }
+}
+
+// After a restore: of an expired command only its events are left, which tell neither its sequence nor its content.
+function sameButForItsPlace({ harm }, report, { command: id, status }, answered) {
+  const mayBe = status === "APPLIED" && harm.restores.some(({ before }) => before > 0);
+  if (!mayBe) report("I1", `the outcome of ${id} has no sequence`);
+  const kept = answered.filter((attempt) => !isReused(attempt) && attempt.answer.status !== "DEAD");
+  for (const known of [true, false]) {
+    const told = kept.filter(({ answer }) => answer.seq > 0 === known);
+    if (new Set(told.map(({ answer }) => answer.bytes)).size > 1) report("I8", `${id} got different answers`);
   }
 }
 

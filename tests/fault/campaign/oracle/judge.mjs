@@ -3,6 +3,7 @@
 // service.
 import { readHistory } from "../history.mjs";
 import { historyRules } from "./answers.mjs";
+import { remembered } from "./restores.mjs";
 import { rules } from "./rules.mjs";
 import { snapshot } from "./snapshot.mjs";
 
@@ -11,7 +12,8 @@ const shown = 12; // of each rule
 /** Judges a snapshot and attempts; `report(rule, text)` hears of all that is wrong. Returns what was counted. */
 export function judge(state, attempts, report) {
   for (const rule of rules) rule(state, report);
-  for (const rule of historyRules) rule(state, report, attempts);
+  const known = remembered(state, attempts);
+  for (const rule of historyRules) rule(state, report, known);
   return state.tally;
 }
 

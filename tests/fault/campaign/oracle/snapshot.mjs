@@ -100,6 +100,7 @@ export async function snapshot(stage) {
   for (const row of state.outcomes) {
     row.status = statuses[row.status];
     row.ns = BigInt(row.ns);
+    row.reason = row.error ? decode("Error", row.error).reason.replace("REASON_", "") : "";
   }
   await stage.withOperator((operator) => readStreams(operator, state));
   state.fenceFaults = await fenceFaults(stage);
