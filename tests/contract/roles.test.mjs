@@ -38,7 +38,7 @@ const publishing = [
   [["operator"], `$JS.API.STREAM.MSG.GET.${dead}`],
   [["event_consumer", "operator"], `$JS.API.DIRECT.GET.${events}.${prefix}.event.user_created.${user}`],
   [["setup", "operator"], ...[commands, events, dead].map((stream) => `$JS.API.STREAM.CREATE.${stream}`)],
-  [["operator"], ...[commands, events, dead].map((stream) => `$JS.API.STREAM.UPDATE.${stream}`)],
+  [["setup", "operator"], ...[commands, events, dead].map((stream) => `$JS.API.STREAM.UPDATE.${stream}`)],
   [["operator"], ...[commands, events, dead].map((stream) => `$JS.API.STREAM.DELETE.${stream}`)],
   [["operator"], ...[commands, events, dead].map((stream) => `$JS.API.STREAM.MSG.DELETE.${stream}`)],
   [["operator"], `$JS.API.STREAM.SNAPSHOT.${events}`, `$JS.API.STREAM.RESTORE.${events}`],

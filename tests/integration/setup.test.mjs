@@ -226,6 +226,19 @@ test("without the mapping, or with another number of partitions: the words to ad
   assert.equal((await setup()).code, 0);
 });
 
+test("a stream whose files a power cut has left unreadable is made anew, and stays", async () => {
+  await rig.nats.stop();
+  fs.writeFileSync(path.join(rig.nats.folder, "store/jetstream/LUMIN/streams", events, "meta.sum"), "");
+  await rig.nats.begin();
+  const done = await setup();
+  assert.equal(done.code, 0, done.stderr);
+  assert.match(done.stdout, new RegExp(`^made stream ${events} `, "m"));
+  await rig.nats.restart({ hard: true });
+  const again = await setup();
+  assert.equal(again.code, 0, again.stderr);
+  assert.doesNotMatch(again.stdout, /made stream/);
+});
+
 test("servers that are away", async () => {
   const away = { NATS_URL: "nats://127.0.0.1:1", DATABASE_URL: "postgresql://lumin@127.0.0.1:1/lumin" };
   for (const [key, text] of [["NATS_URL", /cannot connect to NATS/], ["DATABASE_URL", /cannot connect to PostgreSQL/]]) {

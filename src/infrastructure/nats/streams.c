@@ -20,12 +20,13 @@ enum lumin_status stream_look(struct client *client, const struct stream_plan *p
   return status == LUMIN_OK ? stream_compare(plan, answer, arena, ret_finding) : status;
 }
 
-enum lumin_status stream_create(struct client *client, const struct stream_plan *plan, struct arena *arena,
-                                struct span *ret_refusal) {
+// `order`: CREATE or UPDATE.
+static enum lumin_status stream_order(struct client *client, const struct stream_plan *plan, const char *order,
+                                      struct arena *arena, struct span *ret_refusal) {
   struct span answer;
   json_auto_t *root = NULL;
   struct js_error error;
-  struct span subject = arena_printf(arena, "$JS.API.STREAM.CREATE.%s", plan->name);
+  struct span subject = arena_printf(arena, "$JS.API.STREAM.%s.%s", order, plan->name);
   enum lumin_status status = ask(client, subject, stream_create_body(arena, plan), arena, &answer);
   if (status == LUMIN_OK) {
     status = js_json_open(answer, arena, &root, &error);
@@ -35,6 +36,15 @@ enum lumin_status stream_create(struct client *client, const struct stream_plan 
     status = LUMIN_INVALID_STATE;
   }
   return status;
+}
+
+// nats-server does not sync a stream's configuration. Where a power cut has left files of it that cannot be read, it
+// knows no such stream, and (2.9) leaves them as they are when that is made anew: at its next start the stream would be
+// gone again. An update writes them.
+enum lumin_status stream_create(struct client *client, const struct stream_plan *plan, struct arena *arena,
+                                struct span *ret_refusal) {
+  enum lumin_status status = stream_order(client, plan, "CREATE", arena, ret_refusal);
+  return status == LUMIN_OK ? stream_order(client, plan, "UPDATE", arena, ret_refusal) : status;
 }
 
 static enum lumin_status ask(struct client *client, struct span subject, struct span body, struct arena *arena,
