@@ -80,6 +80,8 @@ bool claims_need_look(const struct batch *batch);
 // precedent.c
 // Where it is the command's turn to lead to its published events, it has no fault.
 void command_acquit(struct batch *batch, struct command *command);
+// Its id is that of an earlier command that waits (precedent.h).
+bool command_is_preceded(const struct batch *batch, const struct command *command);
 // What a decision comes to that precedents bind, its claims included; `status` is that of the decision itself.
 LUMIN_MUST_USE enum lumin_status decision_follow(struct batch *batch, struct command *command,
                                                  struct decision *decision, enum lumin_status status);

@@ -48,6 +48,7 @@ static bool users_need_look(struct batch *batch) {
 
 static enum lumin_status command_conclude(struct batch *batch, struct command *command, enum outcome_status status,
                                           const struct refusal *refusal);
+static enum lumin_status command_refuse_id(struct command *command);
 static enum lumin_status command_give_again(struct command *command, const struct outcome *earlier);
 static enum lumin_status command_apply(struct batch *batch, struct command *command);
 
@@ -79,6 +80,9 @@ static enum lumin_status command_decide(struct batch *batch, struct command *com
   if (standing != NULL) {
     return command_give_again(command, standing);
   }
+  if (batch->precedents != NULL && command_is_preceded(batch, command)) {
+    return command_refuse_id(command);
+  }
   enum lumin_status status = uuid_map_put(batch->pipeline->decided, &command->command_id, command, NULL);
   if (status != LUMIN_OK) {
     return status;
@@ -105,22 +109,27 @@ static bool content_is_other(const struct outcome *earlier, const struct command
          memcmp(earlier->content_hash, command->content_hash, CONTENT_HASH_LEN) != 0;
 }
 
+static enum lumin_status command_refuse_id(struct command *command) {
+  struct outcome *outcome = &command->outcome;
+  *outcome = (struct outcome){.command_id = command->command_id,
+                              .user_id = command->user_id,
+                              .status = OUTCOME_REJECTED,
+                              .stream_seq = command->inbound->seq,
+                              .stream_ts_ns = command->inbound->ts_ns};
+  (void)refuse(&outcome->refusal, LUMIN_COMMAND_ID_REUSED,
+               "this command id was used for another command; send this one with an id of its own");
+  outcome->refusal.field = SPAN_LITERAL("Lumin-Command-Id");
+  outcome->refusal.allowed = SPAN_LITERAL("a new UUID for each command, the same one for a retry");
+  command->unrecorded = true;
+  return LUMIN_OK;
+}
+
 static enum lumin_status command_give_again(struct command *command, const struct outcome *earlier) {
+  if (content_is_other(earlier, command)) {
+    return command_refuse_id(command);
+  }
   command->unrecorded = true;
   command->outcome = *earlier;
-  if (content_is_other(earlier, command)) {
-    struct outcome *outcome = &command->outcome;
-    outcome->status = OUTCOME_REJECTED;
-    outcome->user_id = command->user_id;
-    outcome->version = 0;
-    outcome->refusal = (struct refusal){0};
-    outcome->stream_seq = command->inbound->seq;
-    outcome->stream_ts_ns = command->inbound->ts_ns;
-    (void)refuse(&outcome->refusal, LUMIN_COMMAND_ID_REUSED,
-                 "this command id was used for another command; send this one with an id of its own");
-    outcome->refusal.field = SPAN_LITERAL("Lumin-Command-Id");
-    outcome->refusal.allowed = SPAN_LITERAL("a new UUID for each command, the same one for a retry");
-  }
   return LUMIN_OK;
 }
 

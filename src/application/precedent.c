@@ -128,6 +128,12 @@ static bool turn_is(struct batch *batch, const struct command *command) {
              command->precedents[0].position;
 }
 
+bool command_is_preceded(const struct batch *batch, const struct command *command) {
+  const struct uuid_map *waiting = batch->precedents->waiting;
+  uintptr_t seq = waiting != NULL ? (uintptr_t)uuid_map_get(waiting, &command->command_id) : 0;
+  return seq != 0 && seq < command->inbound->seq && command->precedent_count == 0;
+}
+
 void command_acquit(struct batch *batch, struct command *command) {
   if (turn_is(batch, command)) { // what was applied had no fault, whatever it looks like today
     command->fault = (struct refusal){0};

@@ -162,13 +162,16 @@ static enum lumin_status message_take(struct adoption *adoption, const struct st
   struct span prefix = span_from_text(repair->program->config->service_prefix);
   uint16_t partition =
       inbound_partition(span_from_text(natsMsg_GetSubject(message->message)), prefix, repair->partitions);
-  adoption->reached = message->seq;
-  if (message->seq < repair->command_starts[partition] || replay_is_stuck(adoption->replay, partition)) {
-    natsMsg_Destroy(message->message);
-    return LUMIN_OK;
-  }
-  adoption->messages[adoption->count++] =
+  struct inbound inbound =
       inbound_read(message->message, (struct inbound_place){partition, message->seq, message->ts_ns});
+  bool is_new = message->seq >= repair->command_starts[partition];
+  adoption->reached = message->seq;
+  if (!is_new || replay_is_stuck(adoption->replay, partition)) {
+    enum lumin_status status = is_new ? replay_pass(adoption->replay, &inbound) : LUMIN_OK;
+    natsMsg_Destroy(message->message);
+    return status;
+  }
+  adoption->messages[adoption->count++] = inbound;
   adoption->bytes += (size_t)natsMsg_GetDataLength(message->message);
   if (adoption->anchors[partition] == message->seq) {
     return anchor_settle(adoption, partition);

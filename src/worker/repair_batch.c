@@ -23,9 +23,10 @@ struct replay {
   struct arena *arena; // of a batch
   struct pipeline pipeline;
   struct partition_truth *truths;
-  bool *stuck; // by partition: nothing more is committed there
-  bool *waits; // ... until all that was published is in the table
-  bool free;   // it is
+  bool *stuck;             // by partition: nothing more is committed there
+  bool *waits;             // ... until all that was published is in the table
+  bool free;               // it is
+  struct uuid_map *passed; // by command id: the first sequence at which one was passed over
   struct inbound *messages;
   uint64_t *next;
   struct replay_counters counters;
@@ -52,10 +53,12 @@ struct replay *replay_create(struct repair *repair) {
   replay->truths = calloc(repair->partitions, sizeof *replay->truths);
   replay->stuck = calloc(repair->partitions, sizeof *replay->stuck);
   replay->waits = calloc(repair->partitions, sizeof *replay->waits);
+  replay->passed = uuid_map_create();
   replay->next = calloc(repair->partitions, sizeof *replay->next);
   replay->messages = calloc(REPAIR_BATCH, sizeof *replay->messages);
   bool whole = replay->codec != NULL && replay->memory != NULL && replay->arena != NULL && replay->truths != NULL &&
-               replay->stuck != NULL && replay->waits != NULL && replay->next != NULL && replay->messages != NULL;
+               replay->stuck != NULL && replay->waits != NULL && replay->passed != NULL && replay->next != NULL &&
+               replay->messages != NULL;
   if (!whole || pipeline_init(&replay->pipeline) != LUMIN_OK) {
     replay_destroy(replay);
     return NULL;
@@ -81,6 +84,7 @@ void replay_destroy(struct replay *replay) {
   free(replay->truths);
   free(replay->stuck);
   free(replay->waits);
+  uuid_map_destroy(replay->passed);
   free(replay->next);
   free(replay->messages);
   free(replay);
@@ -91,6 +95,14 @@ bool replay_is_stuck(const struct replay *replay, uint16_t partition) {
 }
 
 void replay_set_free(struct replay *replay) { replay->free = true; }
+
+enum lumin_status replay_pass(struct replay *replay, const struct inbound *message) {
+  struct uuid id;
+  if (inbound_command_id(message, &id) != LUMIN_OK || uuid_map_get(replay->passed, &id) != NULL) {
+    return LUMIN_OK; // one without an id is nobody's rival
+  }
+  return uuid_map_put(replay->passed, &id, (void *)(uintptr_t)message->seq, NULL);
+}
 
 const struct partition_truth *replay_truth(const struct replay *replay, uint16_t partition) {
   return &replay->truths[partition];
@@ -142,6 +154,7 @@ static enum lumin_status items_read(struct replay *replay, struct staged_ids com
   precedents->items = items;
   precedents->count = events.count;
   precedents->next = replay->next;
+  precedents->waiting = replay->passed;
   return items != NULL ? LUMIN_OK : LUMIN_NO_MEMORY;
 }
 
@@ -326,7 +339,7 @@ static enum lumin_status single_settle(struct replay *replay, const struct inbou
   }
   if (status == LUMIN_STOPPED) {
     replay->waits[message->partition] = true;
-    return LUMIN_OK;
+    return replay_pass(replay, message);
   }
   if (status == LUMIN_VERSION_TAKEN) {
     stuck_note(replay, message, "the table holds another event in the place of one on the event stream");
@@ -347,39 +360,52 @@ static bool status_is_of_a_command(enum lumin_status status) {
          status == LUMIN_NO_MEMORY || status == LUMIN_CONFLICT;
 }
 
-// The messages behind `done` that are not of a stuck partition, up to `limit`; *ret_passed counts those passed by.
-static size_t messages_pick(struct replay *replay, const struct inbound *messages, size_t count, size_t limit,
-                            size_t *ret_passed) {
-  size_t picked = 0, passed = 0;
-  for (; passed < count && picked < limit; passed++) {
-    if (!replay_is_stuck(replay, messages[passed].partition)) {
-      replay->messages[picked++] = messages[passed];
+struct pick {
+  size_t limit;  // of `picked`
+  size_t picked; // in replay->messages
+  size_t passed; // of those to pick from
+};
+
+// The first messages that are not of a stuck partition.
+static enum lumin_status messages_pick(struct replay *replay, const struct inbound *messages, size_t count,
+                                       struct pick *pick) {
+  enum lumin_status status = LUMIN_OK;
+  pick->picked = pick->passed = 0;
+  for (; status == LUMIN_OK && pick->passed < count && pick->picked < pick->limit; pick->passed++) {
+    const struct inbound *message = &messages[pick->passed];
+    if (replay_is_stuck(replay, message->partition)) {
+      status = replay_pass(replay, message);
+    } else {
+      replay->messages[pick->picked++] = *message;
     }
   }
-  *ret_passed = passed;
-  return picked;
+  return status;
+}
+
+static enum lumin_status picked_commit(struct replay *replay, const struct pick *pick) {
+  enum lumin_status status = pick->picked > 0 ? batch_try(replay, replay->messages, pick->picked, false) : LUMIN_OK;
+  if (status == LUMIN_OK || (pick->picked > 1 && status_is_of_a_command(status))) {
+    return status;
+  }
+  return pick->picked == 1 ? single_settle(replay, &replay->messages[0], status) : failed(replay, status);
 }
 
 enum lumin_status replay_commit(struct replay *replay, const struct inbound *messages, size_t count) {
-  size_t limit = REPAIR_BATCH;
+  struct pick pick = {.limit = REPAIR_BATCH};
   for (size_t done = 0; done < count;) {
-    size_t passed = 0;
-    size_t picked = messages_pick(replay, messages + done, count - done, limit, &passed);
-    enum lumin_status status = picked > 0 ? batch_try(replay, replay->messages, picked, false) : LUMIN_OK;
-    if (status != LUMIN_OK && picked > 1 && status_is_of_a_command(status)) {
-      limit = picked / 2;
-      continue;
+    enum lumin_status status = messages_pick(replay, messages + done, count - done, &pick);
+    if (status == LUMIN_OK) {
+      status = picked_commit(replay, &pick);
     }
-    if (status != LUMIN_OK && picked == 1) {
-      status = single_settle(replay, &replay->messages[0], status);
-    } else if (status != LUMIN_OK) {
-      status = failed(replay, status);
+    if (status != LUMIN_OK && pick.picked > 1 && status_is_of_a_command(status)) {
+      pick.limit = pick.picked / 2;
+      continue;
     }
     if (status != LUMIN_OK) {
       return status;
     }
-    done += passed;
-    limit = 2 * limit > REPAIR_BATCH ? REPAIR_BATCH : 2 * limit;
+    done += pick.passed;
+    pick.limit = 2 * pick.limit > REPAIR_BATCH ? REPAIR_BATCH : 2 * pick.limit;
   }
   return LUMIN_OK;
 }

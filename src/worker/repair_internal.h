@@ -67,6 +67,8 @@ void replay_destroy(struct replay *replay);          // NULL is fine
 // published is in the table, are passed over. Another status than OK ends the repair; what is committed stays.
 LUMIN_MUST_USE enum lumin_status replay_commit(struct replay *replay, const struct inbound *messages, size_t count);
 bool replay_is_stuck(const struct replay *replay, uint16_t partition); // or waits
+// A command that is passed over: its id is its own all the same.
+LUMIN_MUST_USE enum lumin_status replay_pass(struct replay *replay, const struct inbound *message);
 // All that was published is in the table: from now on no precedent binds, and nothing waits.
 void replay_set_free(struct replay *replay);
 const struct partition_truth *replay_truth(const struct replay *replay, uint16_t partition); // as committed

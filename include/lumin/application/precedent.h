@@ -31,6 +31,9 @@ struct precedents {
   const uint64_t *next;             // by partition: the lowest position of a command that is not of the batch; 0: none
   const struct precedent_run *runs; // of the batch's users: needed where there are holes among the positions
   size_t run_count;
+  // By id: the sequences (as pointers) of commands that are not decided yet. A later one of another partition that
+  // comes under the same id has other content, and is refused for it. NULL: none.
+  const struct uuid_map *waiting;
 };
 
 // Between batch_decode and batch_load. `precedents` must outlive the batch. An inbound that is `expired` stands for a

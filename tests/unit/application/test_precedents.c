@@ -17,6 +17,7 @@ struct published {
   struct precedent items[ITEMS_MAX];
   size_t count;
   struct arena *arena;
+  struct uuid_map *waiting; // beside it: the commands that were left
 };
 
 static int item_compare(const void *a, const void *b) {
@@ -74,6 +75,7 @@ static void read_stream(const struct rig *rig, const struct published *stream, c
   reading->all.items = reading->items;
   reading->all.next = reading->next;
   reading->all.runs = reading->runs;
+  reading->all.waiting = stream->waiting;
 }
 
 static enum lumin_status replay_batch(struct rig *rig, const struct published *stream, const struct inbound *messages,
@@ -118,7 +120,8 @@ static struct worlds *worlds_create(void) {
   worlds->lost = rig_plain();
   worlds->repaired = rig_plain();
   worlds->stream.arena = arena_create(SIZE_MAX);
-  cr_assert(worlds->stream.arena);
+  worlds->stream.waiting = uuid_map_create();
+  cr_assert(worlds->stream.arena && worlds->stream.waiting);
   return worlds;
 }
 
@@ -126,6 +129,7 @@ static void worlds_destroy(struct worlds *worlds) {
   for (size_t i = 0; i < worlds->count; i++)
     arena_destroy(worlds->messages[i].handle);
   arena_destroy(worlds->stream.arena);
+  uuid_map_destroy(worlds->stream.waiting);
   rig_destroy(worlds->repaired);
   rig_destroy(worlds->lost);
   free(worlds);
@@ -215,6 +219,15 @@ struct replay {
   size_t left_count;
 };
 
+static void replay_leave(struct replay *replay, size_t index) {
+  const struct inbound *message = &replay->worlds->messages[index];
+  struct uuid_map *waiting = replay->worlds->stream.waiting;
+  struct uuid id;
+  replay->left[replay->left_count++] = index;
+  if (inbound_command_id(message, &id) == LUMIN_OK && uuid_map_get(waiting, &id) == NULL)
+    cr_assert_eq(uuid_map_put(waiting, &id, (void *)(uintptr_t)message->seq, NULL), LUMIN_OK);
+}
+
 // As many of some commands as are not of a partition that was stopped; the others are left.
 static size_t replay_pick(struct replay *replay, const size_t *indexes, size_t count, struct inbound *messages,
                           size_t *picked) {
@@ -222,7 +235,7 @@ static size_t replay_pick(struct replay *replay, const size_t *indexes, size_t c
   for (size_t i = 0; i < count; i++) {
     const struct inbound *message = &replay->worlds->messages[indexes[i]];
     if (replay->stopped[message->partition]) {
-      replay->left[replay->left_count++] = indexes[i];
+      replay_leave(replay, indexes[i]);
     } else {
       picked[some] = indexes[i];
       messages[some++] = *message;
@@ -250,7 +263,7 @@ static void replay_some(struct replay *replay, const size_t *indexes, size_t cou
     }
     if (status == LUMIN_STOPPED) {
       replay->stopped[messages[0].partition] = true;
-      replay->left[replay->left_count++] = picked[0];
+      replay_leave(replay, picked[0]);
     } else {
       cr_assert_eq(status, LUMIN_OK, "%s", status_name(status));
       for (size_t i = 0; i < some; i++)
@@ -309,6 +322,26 @@ Test(precedents, answers_stay_true_though_the_state_has_moved_on) {
   cr_expect_eq(worlds->first[1].outcome.status, OUTCOME_UNCHANGED);
   cr_expect_eq(worlds->first[2].outcome.refusal.reason, LUMIN_EMAIL_TAKEN);
   publish_all(worlds);
+  worlds_replay(worlds, 8);
+  outcomes_expect_same(worlds);
+  tables_expect_same(worlds);
+  worlds_destroy(worlds);
+}
+
+Test(precedents, an_id_belongs_to_the_command_that_waits) {
+  struct worlds *worlds = worlds_create();
+  worlds_send(worlds, (struct step[]){{CREATE(1, "a@example.com"), .id = 1}, {CREATE(2, "b@example.com"), .id = 2}}, 2);
+  worlds_keep(worlds);
+  const struct step steps[] = {
+      {MAIL(1, "c@example.com"), .id = 3}, // not published: it waits, and what comes behind it
+      {RENAME(1, "Ada"), .id = 4},         // unchanged
+      {RENAME(2, "Zoe"), .id = 4},         // refused: the id is used
+      {RENAME(2, "Eve"), .id = 5},
+  };
+  worlds_send(worlds, steps, COUNT(steps));
+  cr_assert_neq(worlds->messages[3].partition, worlds->messages[4].partition);
+  cr_assert_eq(worlds->first[4].outcome.refusal.reason, LUMIN_COMMAND_ID_REUSED);
+  publish(&worlds->stream, &worlds->lost->fake->tables.events[worlds->lost->fake->tables.event_count - 1]);
   worlds_replay(worlds, 8);
   outcomes_expect_same(worlds);
   tables_expect_same(worlds);
