@@ -156,6 +156,20 @@ test("other content under an id whose refusal has expired is not called reused a
   assert.ok(broken(again(0)).some((text) => text.startsWith("I8 ")));
 });
 
+test("order is not asked of a stream whose replicas disagreed, from there on", () => {
+  const reversed = (since, replicated) => (state) => {
+    state.harm.replicated = replicated;
+    state.outcomes[2].ns = 1000n; // before that of the version before
+    state.outcomes[4].seq = state.outcomes[5].seq;
+    state.outcomes[4].ns = since;
+  };
+  const order = (damage) => broken(damage).filter((text) => text.startsWith("G4 ")).length;
+  assert.equal(order(reversed(999n, true)), 0);
+  assert.equal(order(reversed(1002n, true)), 1);
+  assert.equal(order(reversed(999n, false)), 1);
+  assert.equal(order(reversed(-9_000_000_000n, true)), 1); // another stream's
+});
+
 test("two holders are excused while a repair commits, and not later", () => {
   const twice = (repair) => (state) => {
     state.harm.restores.push({ ...restored, repair });

@@ -48,6 +48,7 @@ export function report(campaign) {
         ["doubled", totals.doubled],
         ["events missing on the stream", totals.missing],
         ["out of order on the stream", totals.disordered],
+        ["sequences for which replicas of nats-server had two commands", totals.split],
       ],
     ),
     "",

@@ -36,7 +36,7 @@ export class Stage {
   /** `setup`: one of setups/; `workers`: how many; `journal`: where findings and remarks go. */
   static async open({ setup, workers, journal }) {
     const stage = new Stage();
-    Object.assign(stage, { setting: setup, journal, ends: [], slots: [], losses: noLosses(), has: setup.has });
+    Object.assign(stage, { setting: setup, journal, ends: [], slots: [], losses: noLosses(setup), has: setup.has });
     const t = { after: (end) => stage.ends.push(end) };
     try {
       await stage.begin(t, workers);
@@ -146,4 +146,6 @@ export class Stage {
 }
 
 /** What a fault has taken away for good, which the oracle then does not ask for. */
-const noLosses = () => ({ commands: [], disorder: [], dead: [], clock: false, restores: [] });
+const noLosses = ({ has }) => ({
+  commands: [], disorder: [], dead: [], clock: false, replicated: has.has("cluster"), restores: [],
+});
