@@ -117,8 +117,7 @@ static void cursor_api_failed(struct cursor *cursor, const struct cursor_input *
 
 static void cursor_consumer_gone(struct cursor *cursor, const struct cursor_input *input,
                                  struct cursor_actions *actions) {
-  (void)input;
-  cursor_disturb(cursor, actions, "the consumer is gone");
+  cursor_disturb(cursor, actions, input->text != NULL ? input->text : "the consumer is gone");
 }
 
 // A batch that was in flight when the disturbance came.

@@ -10,14 +10,36 @@ static bool number_parse(struct span text, uint64_t *ret_number) {
   return span_to_u64(text, ret_number) && *ret_number <= INT64_MAX;
 }
 
+static const struct {
+  int code;
+  const char *description; // what it begins with
+  const char *text;
+} endings[] = {
+    {503, "", "nobody answers for the consumer"},
+    {409, "Consumer Deleted", "the consumer was deleted"},
+    {409, "Leadership Change", "the consumer has another leader"},
+    {409, "Server Shutdown", "the consumer's server shuts down"},
+};
+
+static const char *ending_text(const struct pull_status *status) {
+  for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++) {
+    if (status->code == endings[i].code &&
+        span_starts_with(status->description, span_from_text(endings[i].description))) {
+      return endings[i].text;
+    }
+  }
+  return "the consumer is gone";
+}
+
 bool pull_status_parse(const struct pull_status *status, struct cursor_input *ret_input) {
   uint64_t consumer_seq = 0, seq = 0;
   if (status->code == 0) {
     return false;
   }
   if (status->code != 100) {
-    ret_input->kind =
-        js_status_ends_pull(status->code, status->description) ? CURSOR_IN_PULL_ENDED : CURSOR_IN_CONSUMER_GONE;
+    bool ends = js_status_ends_pull(status->code, status->description);
+    ret_input->kind = ends ? CURSOR_IN_PULL_ENDED : CURSOR_IN_CONSUMER_GONE;
+    ret_input->text = ends ? NULL : ending_text(status);
     return true;
   }
   if (!number_parse(status->last_consumer, &consumer_seq) || !number_parse(status->last_stream, &seq)) {

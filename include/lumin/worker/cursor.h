@@ -113,6 +113,7 @@ struct cursor_input {
   uint64_t last_seq;
   struct stream_position position;
   uint32_t count;
+  const char *text; // of CONSUMER_GONE: why, a literal; NULL: nobody knows
 };
 
 enum cursor_action_kind {

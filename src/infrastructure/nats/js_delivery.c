@@ -78,10 +78,12 @@ static struct span trim(struct span text) {
   return text;
 }
 
-// 409 says in words what it means (nats-server, consumer.go).
+// 409 says in words what it means (nats-server, consumer.go). "Batch Completed" (2.10): the next message would go beyond
+// the request's max_bytes.
 bool js_status_ends_pull(int status, struct span description) {
   if (status != 409)
     return status == 404 || status == 408;
   return span_starts_with(description, SPAN_LITERAL("Exceeded Max")) ||
-         span_starts_with(description, SPAN_LITERAL("Message Size Exceeds MaxBytes"));
+         span_starts_with(description, SPAN_LITERAL("Message Size Exceeds MaxBytes")) ||
+         span_starts_with(description, SPAN_LITERAL("Batch Completed"));
 }

@@ -245,6 +245,7 @@ Test(js_live_pull, max_bytes_ends_a_request_and_loses_nothing) {
     cr_assert(arrival.found && arrival.at.consumer_seq == ++seen && arrival.at.stream_seq == seen);
   }
   cr_assert(seen > 0 && seen < 3 && arrival.status == 409, "%lu %d", seen, arrival.status);
+  cr_assert(js_status_ends_pull(409, span_from_text(arrival.text)), "%s", arrival.text); // servers differ in the words
   pull(&live, "c", "live.p", &patient);
   arrival = next_beside_heartbeats(live.inbox);
   cr_assert(arrival.at.consumer_seq == seen + 1 && arrival.at.stream_seq == seen + 1);
@@ -315,8 +316,8 @@ Test(js_live_pull, a_start_beyond_the_end) {
   struct arrival arrival;
   int64_t end_ns = clock_monotonic_ns() + NS_PER_SECOND;
   do
-    arrival = next_of(live.inbox, 500);
-  while (arrival.status == 100 && clock_monotonic_ns() < end_ns);
+    arrival = next_of(live.inbox, clamped ? LIVE_TIMEOUT_MS : 500);
+  while (arrival.status == 100 && (clamped || clock_monotonic_ns() < end_ns));
   cr_assert_eq(clamped, arrival.status == 0 && arrival.at.stream_seq == 4);
 }
 
@@ -339,8 +340,8 @@ Test(js_live_pull, an_unused_consumer_goes_but_not_under_an_open_request) {
                                  .name = SPAN("c"),
                                  .filter = SPAN("a.1.>"),
                                  .start_seq = 1,
-                                 .inactive_threshold_ns = 300 * NS_PER_MS};
-  struct js_pull request = {.batch = 1, .expires_ns = 1500 * NS_PER_MS, .heartbeat_ns = HEARTBEAT_NS};
+                                 .inactive_threshold_ns = 2 * NS_PER_SECOND};
+  struct js_pull request = {.batch = 1, .expires_ns = 5 * NS_PER_SECOND, .heartbeat_ns = HEARTBEAT_NS};
   live_make_consumer(&live, &consumer);
   pull(&live, "c", "live.p", &request);
   cr_assert_eq(next_beside_heartbeats(live.inbox).status, 408);

@@ -26,6 +26,7 @@ Test(pull_status, what_ends_the_request_and_what_the_consumer) {
       {409, "Exceeded MaxRequestExpires of 1s", CURSOR_IN_PULL_ENDED},
       {409, "Exceeded MaxRequestMaxBytes of 1", CURSOR_IN_PULL_ENDED},
       {409, "Message Size Exceeds MaxBytes", CURSOR_IN_PULL_ENDED},
+      {409, "Batch Completed", CURSOR_IN_PULL_ENDED},
       {409, "Consumer Deleted", CURSOR_IN_CONSUMER_GONE},
       {409, "Leadership Change", CURSOR_IN_CONSUMER_GONE},
       {409, "Server Shutdown", CURSOR_IN_CONSUMER_GONE},
