@@ -115,8 +115,8 @@ test("an outcome as it is told, and a dead command", async () => {
   const subject = document.channels["command.create"].address.replace("{userId}", userId);
   const command = { userId, firstName: "Eve", email: "eve@example.com" };
   conforms("Create", command);
-  await publisher.request(subject, JSON.stringify(command), { headers: headersOf({ "Lumin-Actor": "tests" }) });
-  await publisher.request(subject, '{"userId": 7', { timeout: 5000 });
+  await publisher.request(subject, JSON.stringify(command), { timeout: 10_000, headers: headersOf({ "Lumin-Actor": "tests" }) });
+  await publisher.request(subject, '{"userId": 7', { timeout: 10_000 });
   for await (const { headers, data } of outcomes) {
     headersConform("OutcomeHeaders", headers);
     conforms("Outcome", JSON.parse(Buffer.from(data).toString()));

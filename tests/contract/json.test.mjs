@@ -191,7 +191,8 @@ test("the events of a command in JSON have the bytes of the same in protobuf", a
     const events = (await readStream(operator, streams.events)).filter(({ subject }) => subject.endsWith(userId));
     return events.map(({ subject, data }) => [subject.split(".")[4], Buffer.from(data).toString("latin1")]);
   };
-  await eventually(async () => (await bodies(made.protobuf)).length === 2, { what: "the events" });
+  const all = () => Promise.all(Object.values(made).map(bodies));
+  await eventually(async () => (await all()).every(({ length }) => length === 2), { what: "the events" });
   const [one, other] = [await bodies(made.json), await bodies(made.protobuf)];
   assert.equal(one.length, 2);
   assert.deepEqual(one[1], other[1]);

@@ -99,7 +99,7 @@ test("outcomes are forgotten when they are older than any command that can come 
   await insert(700, retention - 10n * minute);
   await insert(20_000, retention + minute);
   const log = logFrom(worker);
-  await eventually(async () => (await count()) === before + 700, { what: "the old ones' end" });
+  await eventually(async () => (await count()) === before + 700, { timeout: 60_000, what: "the old ones' end" });
   await sleep(600);
   assert.equal(await count(), before + 700, "the younger ones stay");
   assert.ok(countOf(log(), "outcomes_pruned") >= 1);

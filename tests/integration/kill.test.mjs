@@ -70,7 +70,7 @@ test("kill -9 of PostgreSQL under load", async (t) => {
 test("database connections of lanes, lease and door ended under load", async (t) => {
   await underLoad(t, "kill-backends", {}, async ({ rig, load, random }) => {
     let ended = 0;
-    for (let kill = 0; kill < times(30); kill++) {
+    while (ended < times(24)) {
       await sleep(random.below(250));
       const role = random.chance(0.8) ? "lane" : random.pick(["lease", "door"]);
       const rows = await rig.sql(
@@ -78,10 +78,9 @@ test("database connections of lanes, lease and door ended under load", async (t)
           ORDER BY random() LIMIT 1`,
         [`lumin-user ${role}%`],
       );
-      ended += rows.length;
+      ended += rows.length; // there may be none for a moment
       if (random.chance(0.3)) await load.progress();
     }
-    assert.ok(ended > times(20), `${ended} connections ended`);
   });
 });
 

@@ -46,20 +46,25 @@ test("health says what is missing, within seconds", async () => {
 });
 
 test("a lease is renewed in time, and the row goes with the worker", async () => {
-  const worker = await start({ more: ["--set", "worker.name=ada"] });
+  const worker = await start({ more: ["--set", "worker.name=ada", "--set", "worker.lease=3s"] });
   assert.match(worker.logText(), /info worker_started worker=ada id=[0-9a-f-]{36} version=\S+ postgres=\d+\.\d+ nats="[^"]+"/);
   const [first] = await rows();
   assert.equal(first.name, "ada");
-  for (let i = 0; i < 20; i++) {
+  for (let i = 0; i < 30; i++) {
     const [row] = await rows();
     assert.ok(row.alive, "a gap in the lease");
-    await sleep(100);
+    await sleep(200);
   }
   assert.ok((await rows())[0].lease_until > first.lease_until);
-  const health = await rig.run("lumin-user", ["health"], { role: "setup" });
+  // A worker that takes longer than half a second to answer has no line.
+  const cache = /^ok   cache +.+: \d+ users in \d+ of 65536 KiB, \d+ % of \d+ reads answered$/m;
+  const look = () => rig.run("lumin-user", ["health"], { role: "setup" });
+  const health = await eventually(async () => {
+    const done = await look();
+    return cache.test(done.stdout) && done;
+  }, { what: "the cache's line" });
   assert.equal(health.code, 0, health.stdout);
   assert.match(health.stdout, /^ok   probe +answered in \d+ ms$/m);
-  assert.match(health.stdout, /^ok   cache +.+: \d+ users in \d+ of 65536 KiB, \d+ % of \d+ reads answered$/m);
   assert.equal(await worker.stop(), 0);
   assert.deepEqual(await rows(), []);
   assert.deepEqual(await owners(), [null]);
@@ -84,7 +89,7 @@ test("a connection on which nothing comes back: the lease is known to be lost, a
   const begun = Date.now();
   await logged(worker, "lease_lost");
   await logged(worker, "lease_regained");
-  assert.ok(Date.now() - begun < 3000, "within a lease or two");
+  assert.ok(Date.now() - begun < 5000, "within a few leases");
   resume();
   await eventually(() => rig.health(), { what: "health" });
   assert.equal(await worker.stop(), 0);
@@ -202,6 +207,6 @@ test("SIGINT ends it as well; a second signal at once, with 130", async () => {
   assert.ok(hurried.alive);
   const begun = Date.now();
   assert.equal(await hurried.stop(), 130);
-  assert.ok(Date.now() - begun < 1000);
+  assert.ok(Date.now() - begun < 3000); // an orderly end would wait for 6 s
   resume();
 });

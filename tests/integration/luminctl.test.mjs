@@ -269,7 +269,7 @@ test("nobody listens, a wrong password, no server, a role without the right: 4, 
   const denied = await luminctl(["get", "--user-id", user], { role: "event_consumer" });
   assert.equal(denied.code, 4);
   assert.match(denied.stderr, /does not allow this: .*Permissions Violation for Publish/i);
-  assert.ok(Date.now() - began < 3000, "it waits for an answer that cannot come");
+  assert.ok(Date.now() - began < 4500, "it waits for an answer that cannot come");
   const deaf = await luminctl(["get", "--user-id", user, "--inbox-prefix", "_INBOX"]);
   assert.equal(deaf.code, 4);
   assert.match(deaf.stderr, /Permissions Violation for Subscription[^]*--inbox-prefix \(_INBOX now\)/i);

@@ -5,13 +5,14 @@ import assert from "node:assert/strict";
 import test, { after } from "node:test";
 import { Load } from "../support/load.mjs";
 import { indexed, judge, settle, snapshot } from "../support/oracle.mjs";
-import { Rig, sleep } from "../support/servers.mjs";
+import { Rig, eventually } from "../support/servers.mjs";
 
 const rig = await Rig.start({ after }, { name: "oracle" });
 await rig.setup();
 await rig.worker();
 const load = await Load.start(rig, { users: 40 });
-await sleep(1500);
+const applied = () => load.history.count(({ answer }) => answer.status === "APPLIED");
+await eventually(() => applied() > 400, { timeout: 60_000, what: "a load" });
 await load.stop();
 await settle(rig);
 const truth = await snapshot(rig);

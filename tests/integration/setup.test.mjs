@@ -164,7 +164,7 @@ test("wrong usage and wrong configuration end at once, with one line", async () 
     assert.equal(done.code, code, `${args.join(" ")}: ${done.stderr}`);
     assert.match(done.stderr, text);
     assert.equal(done.stderr.trimEnd().split("\n").length, 1);
-    assert.ok(Date.now() - begun < 1000);
+    assert.ok(Date.now() - begun < 4000); // nothing is waited for
   }
 });
 

@@ -12,7 +12,7 @@ import { Rig, eventually, jetstreamApi, prefix, publishCommand, sleep, streams }
 import { newUser } from "../support/traps.mjs";
 
 const lease = 1000;
-const takeOver = lease + 4000; // a look for free partitions comes twice a second; the rest is patience on a busy machine
+const takeOver = lease + 9000; // a look for free partitions comes twice a second; the rest is patience on a busy machine
 const rounds = long ? 10 : 1;
 
 // ---- who wrote what
@@ -192,7 +192,7 @@ async function stopHalfSent(house, first, load) {
   for (let attempt = 1; attempt <= 12; attempt++) {
     await largeBatch(house, load);
     await eventually(() => isStopped(first.pid), { what: "the failpoint" });
-    const half = rig.sqlUntil(halfSent(first), ({ count }) => count > 0, { timeout: 400 });
+    const half = rig.sqlUntil(halfSent(first), ({ count }) => count > 0, { timeout: 2000 });
     if (await half.catch(() => false)) return attempt;
     await first.kill();
     fs.rmSync(house.file);

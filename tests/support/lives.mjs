@@ -50,12 +50,15 @@ const questions = {
 };
 const atLeast = (version) => ({ "Lumin-Min-Version": version });
 
-/** The methods that every worker has which is here now. */
-async function methodsOf(connection) {
-  const all = [];
-  for await (const { endpoints } of await connection.services.client({ strategy: "timer", maxWait: 300 }).info("lumin-user")) {
-    all.push(new Set(endpoints.map(({ name }) => name)));
-  }
+/** The methods that every worker of these has. */
+async function methodsOf(connection, workers) {
+  const client = connection.services.client({ strategy: "timer", maxWait: 1000 });
+  const look = async () => {
+    const all = [];
+    for await (const { endpoints } of await client.info("lumin-user")) all.push(new Set(endpoints.map(({ name }) => name)));
+    return all.length >= workers && all;
+  };
+  const all = await eventually(look, { timeout: 20_000, what: "the workers' methods" });
   return new Set([...all[0]].filter((name) => all.every((each) => each.has(name))));
 }
 
@@ -66,7 +69,7 @@ export class Lives {
     lives.counts = new Map();
     lives.gateway = await rig.connect("gateway");
     lives.publisher = await rig.connect("command_publisher");
-    lives.methods = await methodsOf(lives.gateway);
+    lives.methods = await methodsOf(lives.gateway, rig.workers.filter(({ alive }) => alive).length);
     lives.asks = Object.keys(questions).filter((method) => lives.methods.has(method));
     lives.tasks = Array.from({ length: callers }, () => lives.leadOn());
     return lives;

@@ -168,6 +168,7 @@ class Passage {
 
   /** What the server says to the next Sync: { sqlstate }, "" where it commits. */
   answer() {
+    if (this.server.destroyed) return Promise.resolve({ sqlstate: "closed" });
     return new Promise((resolve) => this.waiting.push(resolve));
   }
 

@@ -159,7 +159,7 @@ export class PostgresServer extends Daemon {
   }
 
   async once(text) {
-    const client = await this.client({ connectionTimeoutMillis: 2000 });
+    const client = await this.client({ connectionTimeoutMillis: 15_000 });
     try {
       return (await client.query(text)).rows;
     } finally {

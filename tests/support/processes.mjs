@@ -17,8 +17,8 @@ process.on("exit", () => running.forEach((daemon) => daemon.signal("SIGKILL")));
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.once(signal, () => process.exit(1));
 
 /** Calls `attempt` until it returns something true, and throws what went wrong last when the time is over. */
-export async function eventually(attempt, { timeout = 10_000, every = 25, what = "the condition" } = {}) {
-  const end = Date.now() + timeout;
+export async function eventually(attempt, { timeout = 20_000, every = 25, what = "the condition" } = {}) {
+  const end = performance.now() + timeout;
   for (let failure; ; await sleep(every)) {
     try {
       const result = await attempt();
@@ -26,7 +26,7 @@ export async function eventually(attempt, { timeout = 10_000, every = 25, what =
     } catch (error) {
       failure = error;
     }
-    if (Date.now() > end) throw new Error(`${what} did not come about in ${timeout} ms`, { cause: failure });
+    if (performance.now() > end) throw new Error(`${what} did not come about in ${timeout} ms`, { cause: failure });
   }
 }
 
@@ -66,10 +66,15 @@ function processState(pid) {
 /** Whether a process that is not our child has ended; an orphan may stay a zombie where nobody reaps it. */
 export const ended = (pid) => [undefined, "Z", "X"].includes(processState(pid));
 
-/** A port of the loopback that is free now, below those that the kernel hands out for outgoing connections. */
+let ports = Math.floor(Math.random() * 40);
+
+/**
+ * A port of the loopback that is free now, below those that the kernel hands out for outgoing connections. Each process
+ * draws from a range of its own, since a port is not taken before a server listens, and free while that starts again.
+ */
 export async function freePort() {
   for (;;) {
-    const port = 15_000 + Math.floor(Math.random() * 17_000);
+    const port = 15_000 + (process.pid % 425) * 40 + (ports++ % 40);
     const probe = net.createServer();
     const free = await new Promise((resolve) => {
       probe.once("error", () => resolve(false)).listen(port, "127.0.0.1", () => resolve(true));
@@ -130,7 +135,7 @@ export class Daemon {
   }
 
   /** Asks it to end, and kills it where it does not; returns its exit code, null after a signal. */
-  async stop({ signal = "SIGTERM", timeout = 10_000 } = {}) {
+  async stop({ signal = "SIGTERM", timeout = 30_000 } = {}) {
     if (!this.alive) return this.child?.exitCode ?? null;
     this.signal("SIGCONT");
     this.signal(signal);

@@ -28,7 +28,7 @@ run_part() {
   local part=$1 log=build/parts/$1.log begin=$SECONDS status=0
   : >"$counts"
   printf '== %-12s' "$part"
-  timeout --kill-after=10 "${LUMIN_TEST_PART_TIMEOUT:-900}" bash "$root/dev" part "$part" >"$log" 2>&1 || status=$?
+  timeout --kill-after=10 "${LUMIN_TEST_PART_TIMEOUT:-1200}" bash "$root/dev" part "$part" >"$log" 2>&1 || status=$?
   # A part that failed without counting a failure is one.
   if [ "$status" -ne 0 ] && ! awk '$2 > 0 { bad = 1 } END { exit !bad }' "$counts"; then count 0 1; fi
   cat "$counts" >>"$counts.all"
@@ -63,7 +63,7 @@ check() {
 # unit_tests PRESET: counts Criterion's test cases from its closing lines, and the fuzz targets whose corpus was replayed
 unit_tests() {
   local log=build/parts/ctest-$1.log status=0
-  ctest --test-dir "build/$1" --verbose --parallel "$(nproc)" --timeout 120 >"$log" 2>&1 || status=$?
+  ctest --test-dir "build/$1" --verbose --parallel "$(nproc)" --timeout 600 >"$log" 2>&1 || status=$?
   cat "$log"
   local passed failed
   read -r passed failed < <(sed 's/\x1b\[[0-9;]*m//g' "$log" | awk '

@@ -99,6 +99,12 @@ export class Campaign {
     const random = new Random(this.seed);
     const nemesis = new Nemesis({ stage, load, journal, random, faults, together: short ? 0 : 0.25 });
     await nemesis.run(seconds, { reach, takeOvers, short });
+    for (let tries = 0; short && !this.only && tries < 4; tries++) {
+      const sought = reach.sought(stage.logs());
+      if (sought.length === 0) break;
+      nemesis.deck = faults.filter(({ name }) => sought.includes(name));
+      await nemesis.run(0, { reach, takeOvers, short });
+    }
     for (const [fault, count] of nemesis.counts) this.counts.set(fault, this.counts.get(fault) + count);
     this.recoveries.push(...nemesis.recoveries);
   }

@@ -2,20 +2,23 @@
 // Which rare paths a campaign has reached (I14): a campaign that never came where it is dangerous proves nothing. Told
 // from the workers' log lines, from their statistics, and by the faults themselves.
 
-/** What must be reached, and by which sign. Those without `short` are asked of a long campaign only. */
+/**
+ * What must be reached, and by which sign. Those without `short` are asked of a long campaign only; where chance has not
+ * led to one of the others, the fault that it is `by` has another turn.
+ */
 export const paths = {
-  "in-doubt commit": { short: true, log: /^\S+ warn commit_in_doubt /m },
+  "in-doubt commit": { short: true, log: /^\S+ warn commit_in_doubt /m, by: "cut-at-commit" },
   "in-doubt commit that had happened": { log: /doubt_resolved .*commit=happened/ },
   "in-doubt commit that had not happened": { log: /doubt_resolved .*commit="did not happen"/ },
-  "fenced worker": { short: true, log: / partition_lost / },
+  "fenced worker": { short: true, log: / partition_lost /, by: "worker-stopped" },
   "duplicate command": { short: true, statistic: "duplicates" },
-  "stream made anew": { short: true, log: / (command|event)_stream_anew / },
+  "stream made anew": { short: true, log: / (command|event)_stream_anew /, by: "nats-store-wiped" },
   "relay conflict": { statistic: "relay_conflicts" },
   "event found on the stream in doubt": { statistic: "relay_found" },
   "conflict between lanes": { statistic: "conflicts" },
   "cursor attached again": { statistic: "reattached" },
-  "dead command": { short: true, log: / commands_dead / },
-  "command poisoned for PostgreSQL": { short: true, log: / command_poisoned / },
+  "dead command": { short: true, log: / commands_dead /, by: "poison" },
+  "command poisoned for PostgreSQL": { short: true, log: / command_poisoned /, by: "poison-for-postgres" },
   "message in the wrong partition": { log: / wrong_partition / },
   "lease lost": { log: / lease_lost / },
   "worker registered anew": { log: / lease_registered_anew / },
@@ -55,6 +58,13 @@ export class Reach {
 
   statistic(name) {
     return [...this.byProcess.values()].reduce((total, sums) => total + (sums[name] ?? 0), 0);
+  }
+
+  /** The faults that lead to what a short campaign has not seen yet, by the logs so far. */
+  sought(logs) {
+    const texts = [...logs];
+    const unseen = ({ short, log, by }) => short && by && !texts.some((text) => log.test(text));
+    return Object.values(paths).filter(unseen).map(({ by }) => by);
   }
 
   /** Adds what the logs and statistics of a round tell, when it is over. */

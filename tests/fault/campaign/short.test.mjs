@@ -16,7 +16,7 @@ test("a short campaign of faults leaves every guarantee whole", (t) => {
   const form = long ? ["--seconds", "600"] : ["--short"];
   const { NODE_TEST_CONTEXT: _context, ...env } = process.env;
   const args = [main, "--seed", seed, "--workers", "2", "--build", build, ...form];
-  const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: "utf8", env, timeout: 900_000 });
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: "utf8", env, timeout: long ? 2_400_000 : 600_000 });
   for (const line of (stdout + stderr).trimEnd().split("\n")) t.diagnostic(line);
   assert.equal(status, 0, `LUMIN_TEST_SEED=${seed} repeats it`);
   const commands = Number(/in (\d+) commands/.exec(stdout)?.[1]);

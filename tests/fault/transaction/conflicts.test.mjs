@@ -52,6 +52,14 @@ function commitBefore(message, committed, { outcomes }) {
   return last;
 }
 
+// A commit has its time before others see it: surely they do when its partition commits again.
+function seenBy(user, committed, { outcomes }) {
+  const { partition } = stage.messages.find(({ intent }) => intent.userId === user);
+  const own = stage.messages.filter((message) => message.partition === partition);
+  const later = own.map(({ commandId }) => outcomes.get(commandId)?.committed).filter((at) => at > committed);
+  return later.sort()[0] ?? "~"; // behind any time
+}
+
 /** What must hold where the order of commits decides: all but who wins. */
 async function checkMeeting() {
   const all = await history();
@@ -92,7 +100,7 @@ function explained(message, all, held) {
   const key = reason === "EMAIL_TAKEN" ? email.toLowerCase() : phone;
   const since = commitBefore(message, row.committed, all);
   return held.some((span) => span.reason === reason && span.key === key && span.user !== message.intent.userId &&
-    span.from <= row.committed && (span.to === null || span.to >= since));
+    span.from <= row.committed && (span.to === null || seenBy(span.user, span.to, all) >= since));
 }
 
 function checkFold(actual, states) {

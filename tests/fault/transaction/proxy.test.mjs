@@ -35,7 +35,7 @@ test("cuts before, with and after the Sync: both ends of the doubt", async (t) =
 
 test("a Sync that arrives after its client is gone: the retake waits for it", async (t) => {
   const pause = () => 150;
-  const { proxy, driver } = await through(t, { seed: 32, count: 400, pause, decide: onBatches(2, ["hold-sync"], 0.3) });
+  const { proxy, driver } = await through(t, { seed: 32, count: 700, pause, decide: onBatches(2, ["hold-sync"], 0.3) });
   const answers = proxy.log.map(({ answer }) => answer?.sqlstate);
   const committed = answers.filter((sqlstate) => sqlstate === "").length; // the others met a conflict
   assert.ok(committed >= 10, `commits after the client was gone: ${answers}`);

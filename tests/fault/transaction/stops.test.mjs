@@ -114,8 +114,12 @@ test("a half-sent batch of a stopped process holds its rows until its backend is
       await first.finish();
       break;
     }
-    await sleep(30); // what was flushed is worked on
-    const locked = await lockedRows();
+    // What was flushed is worked on; 0: nothing had left.
+    let locked = await eventually(lockedRows, { every: 10, timeout: 400 }).catch(() => 0);
+    if (locked > 0) {
+      await sleep(30); // all of the fence
+      locked = await lockedRows();
+    }
     await stage.expire(first.worker);
     if (locked > 0) {
       halves++;
@@ -147,18 +151,22 @@ test("a live worker's backend is never ended", async () => {
 
 // ---- commits that take longer than the lease
 
-/** Makes transactions with a user's second event slow: in a statement, or at the commit by a deferred trigger. */
-async function slowly(deferred, work) {
+/** Makes the first transaction with a user's second event slow: in a statement, or at the commit by a deferred trigger. */
+async function slowly(deferred, seconds, work) {
   const name = "slow";
   await stage.asService(`
+    CREATE SEQUENCE watch.slowed;
     CREATE FUNCTION watch.${name}() RETURNS trigger LANGUAGE plpgsql AS $$
-    BEGIN IF NEW.version = 2 THEN PERFORM pg_sleep(0.7); END IF; RETURN NULL; END $$;
+    BEGIN
+      IF NEW.version = 2 AND nextval('watch.slowed') = 1 THEN PERFORM pg_sleep(${seconds}); END IF;
+      RETURN NULL;
+    END $$;
     CREATE ${deferred ? "CONSTRAINT" : ""} TRIGGER ${name} AFTER INSERT ON lumin.events
     ${deferred ? "DEFERRABLE INITIALLY DEFERRED" : ""} FOR EACH ROW EXECUTE FUNCTION watch.${name}()`);
   try {
     await work();
   } finally {
-    await stage.asService(`DROP FUNCTION watch.${name} CASCADE`);
+    await stage.asService(`DROP FUNCTION watch.${name} CASCADE; DROP SEQUENCE watch.slowed`);
   }
 }
 
@@ -179,7 +187,7 @@ const sleeping = () => eventually(() => stage.number(sleepers), { every: 5, what
 for (const deferred of [false, true]) {
   const where = deferred ? "at the commit" : "in a statement";
   test(`a transaction slower than the lease (${where}) is not taken from under its lane`, async () => {
-    await slowly(deferred, async () => {
+    await slowly(deferred, 2, async () => {
       await stage.begin(fewSlow());
       const first = await stage.driver({ args: ["--stay"] });
       await sleeping();
@@ -197,7 +205,7 @@ for (const deferred of [false, true]) {
   });
 
   test(`a transaction slower than two leases (${where}) is ended, and done by another`, async () => {
-    await slowly(deferred, async () => {
+    await slowly(deferred, 6, async () => {
       await stage.begin(fewSlow());
       const first = await stage.driver({ args: ["--stay"] });
       await sleeping();

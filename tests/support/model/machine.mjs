@@ -162,7 +162,7 @@ export class Machine {
   }
 
   async stream(name) {
-    return (await this.operator.request(`$JS.API.STREAM.INFO.${name}`)).json();
+    return (await this.operator.request(`$JS.API.STREAM.INFO.${name}`, undefined, { timeout: patience })).json();
   }
 
   /** What the streams got since the last time, when all is quiet, and what `get` says of every user of the plays. */

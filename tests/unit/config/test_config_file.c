@@ -302,9 +302,9 @@ Test(config_file, size_is_limited) {
   cr_assert_str_eq(error.text, "config.yaml: larger than 1 MiB");
 }
 
-static int64_t milliseconds(void) {
+static int64_t worked_ms(void) {
   struct timespec now;
-  cr_assert_eq(clock_gettime(CLOCK_MONOTONIC, &now), 0);
+  cr_assert_eq(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now), 0);
   return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
 }
 
@@ -325,9 +325,9 @@ Test(config_file, deep_nesting_ends_at_once) {
       memcpy(bytes + j * len, units[i], len);
     scratch_write("config.yaml", span_of(bytes, count * len));
     free(bytes);
-    int64_t start = milliseconds();
+    int64_t start = worked_ms();
     (void)refuse_with(NULL, NULL, 0, LUMIN_INVALID_ARGUMENT);
-    cr_assert_lt(milliseconds() - start, 5000, "%s", units[i]);
+    cr_assert_lt(worked_ms() - start, 5000, "%s", units[i]);
   }
 }
 

@@ -2,6 +2,7 @@
 // A whole configuration with one mistake in it: each key in six ways, in the file; and in the environment and on the
 // command line as far as these can hold the mistake. Each is told at its place, by its name, at once.
 #include <inttypes.h>
+#include <time.h>
 
 #include "lumin/base/clock.h"
 #include "scratch.h"
@@ -136,11 +137,17 @@ static void wrong_case(size_t key, const struct place *place, struct mistake *mi
   snprintf(mistake->says, sizeof mistake->says, "\"; did you mean \"%s\"?", key_paths[key]);
 }
 
-// Told by one line, in well under a second.
+static int64_t worked_ns(void) {
+  struct timespec now;
+  cr_assert_eq(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now), 0);
+  return now.tv_sec * NS_PER_SECOND + now.tv_nsec;
+}
+
+// Told by one line, with well under a second of work.
 static struct config_error refused_at_once(const struct config_override *override) {
-  int64_t began = clock_monotonic_ns();
+  int64_t began = worked_ns();
   struct config_error error = refuse_with(NULL, override, override != NULL, LUMIN_INVALID_ARGUMENT);
-  cr_assert_lt(clock_monotonic_ns() - began, NS_PER_SECOND);
+  cr_assert_lt(worked_ns() - began, NS_PER_SECOND);
   return error;
 }
 

@@ -83,7 +83,12 @@ static inline struct live live_start(void) {
     live_exec(live.folder);
   cr_assert_gt(live.pid, 0);
   live_await(&live, url);
-  cr_assert_eq(natsConnection_ConnectTo(&live.connection, url), NATS_OK, "%s", url);
+  natsOptions *options = NULL;
+  cr_assert_eq(natsOptions_Create(&options), NATS_OK);
+  cr_assert_eq(natsOptions_SetURL(options, url), NATS_OK);
+  cr_assert_eq(natsOptions_SetTimeout(options, LIVE_TIMEOUT_MS), NATS_OK);
+  cr_assert_eq(natsConnection_Connect(&live.connection, options), NATS_OK, "%s", url);
+  natsOptions_Destroy(options);
   cr_assert_eq(natsConnection_SubscribeSync(&live.inbox, live.connection, "live.>"), NATS_OK);
   return live;
 }

@@ -107,7 +107,10 @@ const comesToRest = (slot) =>
 async function stopAt(context, at, ms) {
   const { slot } = context;
   await arm(context, { at, action: "stop" });
-  if (!(await comesToRest(slot))) return `${at} not passed`;
+  if (!(await comesToRest(slot))) {
+    await slot.kill(); // or it stands still later, when nobody looks
+    return `${at} not passed`;
+  }
   await sleep(ms);
   slot.resume();
   return `at ${at} for ${ms} ms`;
@@ -175,6 +178,8 @@ async function overtake(stage, slot, load) {
     await stage.takenFrom(asleep);
     const none = async () => (await stage.sql(unrelayed))[0].count === 0;
     await eventually(none, { timeout: 10_000 }).catch(() => {});
+  } else {
+    await slot.kill(); // or it stands still later, when nobody looks
   }
   slot.resume();
   await sleep(1000);
