@@ -77,10 +77,16 @@ async function checked(t, load) {
   t.diagnostic(await audit(rig, load.history));
 }
 
+/** A load, once a door answers: it opens after the lanes have their partitions. */
+async function loaded(options) {
+  await eventually(() => rig.health(), { timeout: 20_000, what: "health" });
+  return Load.start(rig, options);
+}
+
 test("workers come and go", async (t) => {
   const ada = await start("ada");
   await shared(t, "one alone", [ada], 20_000);
-  const load = await Load.start(rig, { users: 80, callers: 6, rate: 100, timeout: 6000 });
+  const load = await loaded({ users: 80, callers: 6, rate: 100, timeout: 6000 });
   await load.progress();
 
   const bob = await start("bob");
@@ -211,7 +217,7 @@ test("luminctl partitions says who owns what, and when nobody does", async (t) =
   const ada = await start("ada");
   const bob = await start("bob");
   await shared(t, "both", [ada, bob], 20_000);
-  const load = await Load.start(rig, { users: 20, callers: 2, rate: 50, timeout: 6000 });
+  const load = await loaded({ users: 20, callers: 2, rate: 50, timeout: 6000 });
   await load.progress();
   await load.stop();
   await settle(rig);
@@ -255,7 +261,7 @@ test("behind a pooler in session mode", async (t) => {
   const ada = await start("ada", { env });
   await shared(t, "one alone, when the row was freed", [ada], 20_000);
   assert.match(ada.logText(), / stuck_backends_ended /);
-  const load = await Load.start(rig, { users: 80, callers: 6, rate: 100, timeout: 6000 });
+  const load = await loaded({ users: 80, callers: 6, rate: 100, timeout: 6000 });
   await load.progress();
   const bob = await start("bob", { env });
   await shared(t, "a second has come", [ada, bob], 20_000);

@@ -3,7 +3,7 @@
 // answer that is right. Whatever else comes back is noted as a failure; nothing is repeated.
 import crypto from "node:crypto";
 import { History, call, commandOf, publish } from "./load.mjs";
-import { request, sleep } from "./servers.mjs";
+import { eventually, request, sleep } from "./servers.mjs";
 
 const picture = "https://example.com/a.png";
 

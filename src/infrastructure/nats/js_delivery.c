@@ -78,8 +78,8 @@ static struct span trim(struct span text) {
   return text;
 }
 
-// 409 says in words what it means (nats-server, consumer.go). "Batch Completed" (2.10): the next message would go beyond
-// the request's max_bytes.
+// 409 says in words what it means (nats-server, consumer.go). "Batch Completed" (2.10): the next message would go
+// beyond the request's max_bytes.
 bool js_status_ends_pull(int status, struct span description) {
   if (status != 409)
     return status == 404 || status == 408;

@@ -139,17 +139,3 @@ for (const [name, what, damage] of damages) {
     assert.ok(all.some((text) => text.startsWith("I9 ")), `found: ${all.join("; ")}`);
   });
 }
-
-test("right after a restore what had not been published yet may be missing, and not for long", () => {
-  const old = (since) => (attempt, seen, state) => {
-    seen.users[0] = adaAt(state, 1);
-    state.harm.restores.push({ since, until: 80, before: 0, repair: [-2, -1] });
-  };
-  assert.deepEqual(found("list", old(8)), []); // her first version was answered before, the others since
-  assert.ok(found("list", old(20)).length > 0);
-  const later = (attempt, seen, state) => {
-    old(8)(attempt, seen, state);
-    Object.assign(attempt, { invoked: 60_000, completed: 60_001 });
-  };
-  assert.ok(found("list", later).length > 0);
-});

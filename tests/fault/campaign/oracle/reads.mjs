@@ -7,17 +7,15 @@ import { Times } from "./times.mjs";
 
 const maxAge = 5000; // cache.max_age
 const cached = new Set(["get", "get_many", "get_profile"]);
-const mending = 30_000; // after a restore, until what had not been published yet is decided again
 const nobody = fold([]);
 const deleted = 5;
 
 /** What one query is judged by. */
 class Read {
-  constructor(attempt, times, restores, report) {
+  constructor(attempt, times, report) {
     const { method, invoked, completed, min, ask, answer } = attempt;
     Object.assign(this, { method, min, ask, answer, seen: answer.seen, whole: answer.whole, times, invoked, completed });
-    const before = restores.filter(({ since, until }) => invoked >= since && invoked < until + mending);
-    this.knownAt = Math.min(invoked - (cached.has(method) ? maxAge : 0), ...before.map(({ since }) => since));
+    this.knownAt = invoked - (cached.has(method) ? maxAge : 0);
     this.say = (text) => report("I9", `${method} ${text}`);
   }
 
@@ -277,7 +275,7 @@ export function readsAreTrue(state, report, attempts) {
   for (const attempt of attempts) {
     const { door, method, answer } = attempt;
     if (door !== "read" || (answer.kind !== "seen" && answer.kind !== "refused")) continue;
-    const read = new Read(attempt, times, state.harm.restores, report);
+    const read = new Read(attempt, times, report);
     const rule = rules[method][answer.kind === "seen" ? "seen" : answer.code];
     if (rule) rule(read);
     else if (!notNow.includes(answer.code)) read.say(`was refused: ${answer.why}`);
