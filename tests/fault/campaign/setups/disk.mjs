@@ -125,6 +125,7 @@ export class DiskSetup extends PlainSetup {
     this.images[name].copy();
     await server.kill();
     await this.images[name].cut();
+    this.images[name].empty(); // what had filled it, and was taken away, may be there again
   }
 
   async heal(stage) {
