@@ -26,12 +26,16 @@ const updated = {
   },
 };
 
+/** A cluster that is finding a leader does not answer: what may be asked again is. */
+const patiently = (ask) => eventually(ask, { timeout: 30_000, every: 200, what: "the JetStream API" });
+
 /** Nobody captures the stream's subjects while `work` runs: publishes are refused. */
 export async function withoutSubjects(stage, stream, work) {
   await stage.withOperator(async (operator) => {
-    const { config } = await infoOf(operator, stream);
-    await updateStream(operator, stream, { subjects: [`away.${stream}`] });
-    await work().finally(() => updateStream(operator, stream, { subjects: config.subjects }));
+    const { config } = await patiently(() => infoOf(operator, stream));
+    const capture = (subjects) => patiently(() => updateStream(operator, stream, { subjects }));
+    await capture([`away.${stream}`]);
+    await work().finally(() => capture(config.subjects));
   });
 }
 
@@ -69,6 +73,12 @@ const full = {
   },
 };
 
+const deleted = (operator, stream) =>
+  jetstreamApi(operator, `STREAM.DELETE.${stream}`).catch((error) => {
+    if (error.code !== 404) throw error;
+    return true; // it was, though no answer had come
+  });
+
 /** Deleted and made anew while workers and load go on. */
 const anew = {
   id: "F5",
@@ -79,10 +89,10 @@ const anew = {
     const stream = random.pick([streams.commands, streams.events]);
     if (stream === streams.commands) harm.commands.push("made anew");
     await stage.withOperator(async (operator) => {
-      const { config } = await infoOf(operator, stream);
-      await jetstreamApi(operator, `STREAM.DELETE.${stream}`);
+      const { config } = await patiently(() => infoOf(operator, stream));
+      await patiently(() => deleted(operator, stream));
       await sleep(random.below(200));
-      await jetstreamApi(operator, `STREAM.CREATE.${stream}`, config);
+      await patiently(() => jetstreamApi(operator, `STREAM.CREATE.${stream}`, config));
     });
     if (stream === streams.events) harm.disorder = [BigInt(Date.now()) * 1_000_000n];
     return stream;
