@@ -56,7 +56,7 @@ void lane_attach_reader(struct lane *lane) {
     lane->advance_at_ns = 0;
     lane_checkpoint(lane, true);
   }
-  reader_detach(lane);
+  reader_forget(lane); // with the queue goes what vouches for all that is not in it
   backlog_begin(&lane->backlog);
   queue_pop(lane, lane->queue_count);
   if (!least_position(lane, &position)) {
@@ -70,7 +70,6 @@ void lane_attach_reader(struct lane *lane) {
   }
   lane->attach = false;
   lane->attached = lane->anew ? (struct stream_position){0} : position;
-  lane->read = (struct stream_position){0};
   lane->read_consumer_seq = 0;
   lane->verify_next = UINT64_MAX;
   arena_reset(lane->turn);

@@ -329,6 +329,22 @@ async function settled() {
   await rig.sqlUntil(text, ({ owners, lanes, least }) => owners === 2 && lanes === 2 && least === 16);
 }
 
+test("nats-server restarts during a slow commit: what was read, and waits, is not passed over", async () => {
+  const user = newUser();
+  const [first, waiting] = [new Book(rig, publisher), new Book(rig, publisher)];
+  await rig.sql(slowly(user, 4));
+  await first.fill(1, [user]); // created, slowly
+  const sleepers = "SELECT count(*)::int AS count FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
+  await rig.sqlUntil(sleepers, ({ count }) => count > 0);
+  await waiting.fill(100);
+  await sleep(500); // until they are read
+  await rig.nats.restart();
+  await online(gateway, publisher, operator);
+  await first.check();
+  await waiting.check();
+  await rig.sql(atOnce);
+});
+
 test("a commit that takes four leases: nobody takes the partition, and nobody applies the command again", async () => {
   const book = new Book(rig, publisher);
   const user = newUser();

@@ -63,3 +63,20 @@ Test(lane_reader, what_expired_is_told_of_those_that_it_serves) {
   cr_expect_eq(scene.partitions[SERVED].lost[0].first, 91);
   cr_expect_eq(scene.partitions[LATE].lost_count, 0, "its own reader will see what it lacks");
 }
+
+// A link was lost and is there again; nothing is surveyed yet, so that nobody can be attached.
+Test(lane_reader, what_was_read_vouches_for_nothing_once_its_queue_is_gone) {
+  struct scene scene;
+  scene_set(&scene);
+  scene.lane.turn = arena_create(4096);
+  scene.lane.link = (struct link *)&scene; // never looked at
+  scene.lane.attach = scene.partitions[SERVED].verified = true;
+  scene.lane.read = (struct stream_position){200, 2};
+  scene.partitions[SERVED].state = scene.partitions[LATE].state = PARTITION_SURVEYED;
+  lane_attach_reader(&scene.lane);
+  cr_assert(scene.lane.attach, "it still wants to be");
+  scene.partitions[SERVED].state = PARTITION_OPEN;
+  reader_advance_now(&scene.lane, SERVED);
+  cr_expect_eq(scene.partitions[SERVED].advanced.seq, 0, "up to 200 they were read, and thrown away");
+  arena_destroy(scene.lane.turn);
+}
