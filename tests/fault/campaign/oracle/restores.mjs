@@ -16,22 +16,24 @@ function otherWasFirst({ outcomeOf, events }, row, field, address) {
   );
 }
 
-// Applied, and its event not published: then the address belongs to whoever comes first in the stream.
-function lostItsAddress(state, { id, answer, want = {} }) {
+// Applied, and its event not published: then the address belongs to whoever comes first in the stream. Returns the
+// version that it had led to, or may have led to where nobody was told.
+function lostVersion(state, { id, door, answer, want = {} }) {
   const row = state.outcomeOf.get(id);
   const field = takenFor[row?.reason];
-  const refused = answer.status === "APPLIED" && row?.status === "REJECTED" && field !== undefined;
-  return refused && !state.streamOf.has(id) && otherWasFirst(state, row, field, want[field]);
+  const applied = answer.kind !== "outcome" || answer.status === "APPLIED";
+  if (door === "read" || !applied || row?.status !== "REJECTED" || field === undefined) return undefined;
+  if (state.streamOf.has(id) || !otherWasFirst(state, row, field, want[field])) return undefined;
+  return { user: row.user, version: answer.version ?? row.version + 1 };
 }
 
 /** The users who lost an address, by restore; what they did after that, and was not published, has other versions now. */
 function displacedUsers(state, attempts) {
   return state.harm.restores.map((restore) => {
     const versions = new Map();
-    for (const attempt of attempts.filter(isApplied)) {
-      const { user, version } = attempt.answer;
-      if (!within(attempt, restore) || !lostItsAddress(state, attempt)) continue;
-      versions.set(user, Math.min(version, versions.get(user) ?? Infinity));
+    for (const attempt of attempts) {
+      const lost = within(attempt, restore) && lostVersion(state, attempt);
+      if (lost) versions.set(lost.user, Math.min(lost.version, versions.get(lost.user) ?? Infinity));
     }
     return versions;
   });
