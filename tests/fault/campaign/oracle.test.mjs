@@ -131,19 +131,21 @@ test("what was applied and not published may lose its address to a command that 
 });
 
 test("what nobody was told of may have moved the versions that came after it", () => {
-  const later = (until) => (state, attempts) => {
-    displace(state, attempts, { until });
+  const later = (until, version = 3) => (state, attempts) => {
+    displace(state, attempts, { until, before: 0 }); // nothing has expired
     const first = attempts.at(-2);
     first.answer = { kind: "stored", seq: 7 }; // by the stream
     first.door = "stream";
     const command = "80000000-0000-4000-8000-000000000000";
     const answer = { kind: "outcome", status: "UNCHANGED", reason: "", version: 4, user: users[0], seq: 8, bytes: "f" };
     attempts.push({ ...first, id: command, door: "rpc", method: "change_bio", want: undefined, answer });
-    state.outcomes.push({ command, user: users[0], status: "UNCHANGED", version: 3, seq: 8, ns: 1007n });
+    state.outcomes.push({ command, user: users[0], status: "UNCHANGED", version, seq: 8, ns: 1007n });
     state.commands.push({ command, seq: 8, ns: 1007n, subject: `x.change_bio.${users[0]}` });
   };
   assert.deepEqual(broken(later(1000)), []);
-  assert.ok(broken(later(50)).some((text) => text.startsWith("I1 ")));
+  for (const damage of [later(50), later(1000, 5)]) {
+    assert.ok(broken(damage).some((text) => text.startsWith("I1 ")));
+  }
 });
 
 test("an outcome that was taken back from events alone has no sequence, where commands have expired", () => {

@@ -39,8 +39,9 @@ function displacedUsers(state, attempts) {
   });
 }
 
-function mayBeGone({ answer }, group, restore, displaced) {
-  if (answer.version >= displaced.get(answer.user)) return true;
+function mayBeGone({ outcomeOf }, { id, answer }, group, restore, displaced) {
+  // It has an outcome all the same, at a lower version.
+  if (answer.version >= displaced.get(answer.user) && outcomeOf.get(id)?.version < answer.version) return true;
   if (answer.status === "APPLIED") return false;
   if (answer.reason === "COMMAND_ID_REUSED") return restore.before > 0 && !group.some(isApplied);
   return answer.seq < restore.before || answer.reason in takenFor;
@@ -52,23 +53,22 @@ const sees = (attempt, users) => {
   return [...users.keys()].some((user) => told.includes(user));
 };
 
-function isGone(attempt, group, restores, displaced) {
-  return restores.some((restore, i) => {
+function isGone(state, attempt, group, displaced) {
+  return state.harm.restores.some((restore, i) => {
     if (!within(attempt, restore)) return false;
-    if (attempt.answer.kind === "outcome") return mayBeGone(attempt, group, restore, displaced[i]);
+    if (attempt.answer.kind === "outcome") return mayBeGone(state, attempt, group, restore, displaced[i]);
     return attempt.door === "read" && sees(attempt, displaced[i]);
   });
 }
 
 /** The attempts; those answers are unknown that a restore may have taken. */
 export function remembered(state, attempts) {
-  const { restores } = state.harm;
-  if (restores.length === 0) return attempts;
+  if (state.harm.restores.length === 0) return attempts;
   const displaced = displacedUsers(state, attempts);
   const groups = grouped(attempts, ({ id }) => id);
   const forgotten = { kind: "unknown", why: "a restore" };
   return attempts.map((attempt) => {
-    const gone = isGone(attempt, groups.get(attempt.id), restores, displaced);
+    const gone = isGone(state, attempt, groups.get(attempt.id), displaced);
     return gone ? { ...attempt, answer: forgotten } : attempt;
   });
 }
