@@ -188,6 +188,18 @@ test("order is not asked of a stream whose replicas disagreed, from there on", (
   assert.equal(order(reversed(-9_000_000_000n, true)), 1); // another stream's
 });
 
+test("a command is missed, unless another replica had another one in its place when it was read", () => {
+  const replaced = (ns, replicated) => (state) => {
+    state.harm.replicated = replicated;
+    const [refused] = state.outcomes.splice(4, 1);
+    state.outcomes.push({ ...refused, command: "90000000-0000-4000-8000-000000000000", ns });
+  };
+  const missed = (damage) => broken(damage).filter((text) => text.startsWith("G9 ")).length;
+  assert.equal(missed(replaced(999n, true)), 0);
+  assert.equal(missed(replaced(999n, false)), 1);
+  assert.equal(missed(replaced(-9_000_000_000n, true)), 1); // another stream's
+});
+
 test("two holders are excused while a repair commits, and not later", () => {
   const twice = (repair) => (state) => {
     state.harm.restores.push({ ...restored, repair });

@@ -49,6 +49,7 @@ export function report(campaign) {
         ["events missing on the stream", totals.missing],
         ["out of order on the stream", totals.disordered],
         ["sequences for which replicas of nats-server had two commands", totals.split],
+        ["commands that only a replica had which was not the leader when they were read", totals.overlooked],
       ],
     ),
     "",

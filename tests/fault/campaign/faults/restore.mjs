@@ -27,6 +27,10 @@ const patience = { timeout: 20_000 };
 const lastCommand = (operator) =>
   jetstreamApi(operator, `STREAM.INFO.${streams.commands}`, undefined, patience).then(({ state }) => state.last_seq);
 
+// A server that has just been started may not answer at once.
+const askOperator = (stage, question) =>
+  eventually(() => stage.withOperator(question), { ...patience, what: "an answer of nats-server" });
+
 /** Waits until no event is missing on the stream; only what is there can be taken back from there. */
 const allIsOut = (stage) => {
   const text = "SELECT sum(event_position - relayed_position)::int AS count FROM lumin.partitions";
@@ -38,12 +42,11 @@ async function expire({ stage, random, harm }, from) {
   await decided(stage, { timeout: 40_000 });
   await allIsOut(stage);
   harm.commands.push("expired");
-  return stage.withOperator(async (operator) => {
-    const last = await lastCommand(operator);
-    const seq = from + random.between(1, Math.max(1, last - from));
-    await jetstreamApi(operator, `STREAM.PURGE.${streams.commands}`, { seq }, patience);
-    return seq;
-  });
+  const last = await askOperator(stage, lastCommand);
+  const seq = from + random.between(1, Math.max(1, last - from));
+  const purge = (operator) => jetstreamApi(operator, `STREAM.PURGE.${streams.commands}`, { seq }, patience);
+  await askOperator(stage, purge);
+  return seq;
 }
 
 /** Repairs, at times killed on the way and begun again. */
@@ -82,18 +85,19 @@ const restore = (name, expired) => ({
     const { stage, random, load, harm } = context;
     const since = performance.now();
     const copy = await keep(stage.rig);
-    const from = await eventually(() => stage.withOperator(lastCommand), { ...patience, what: "the command stream" });
+    const from = await askOperator(stage, lastCommand);
     await load.progress();
     await sleep(random.between(300, 3000));
     const running = stage.slots.filter((slot) => slot.alive);
     if (expired) await load.hold();
     const before = expired ? await expire(context, from).finally(() => load.release()) : 0;
     await Promise.all([stage.rig.postgres.kill(), ...running.map((slot) => slot.kill())]);
-    const until = performance.now();
+    const restored = { since, until: performance.now(), before, repair: [Infinity, Infinity] };
+    harm.restores.push(restored); // whatever becomes of the rest
     await bringBack(stage.rig, copy);
-    const begun = await mark(stage, "repair");
+    restored.repair[0] = await mark(stage, "repair");
     const events = await repair(context);
-    harm.restores.push({ since, until, before, repair: [begun, await mark(stage, "repaired")] });
+    restored.repair[1] = await mark(stage, "repaired");
     await stage.sql("UPDATE lumin.lost_ranges SET acknowledged_at = clock_timestamp() WHERE acknowledged_at IS NULL");
     for (const slot of running) slot.start();
     return `${events} events adopted`;

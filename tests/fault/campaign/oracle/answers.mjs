@@ -5,6 +5,7 @@
 //   I9 what was answered before another command was sent stands before it; queries: reads.mjs
 import { eventOf } from "../population.mjs";
 import { readsAreTrue } from "./reads.mjs";
+import { anotherStoodThere } from "./replicas.mjs";
 import { grouped } from "./snapshot.mjs";
 
 const isReused = ({ answer }) => answer.reason === "COMMAND_ID_REUSED";
@@ -84,10 +85,12 @@ function saysWanted({ fields }, { want = {} }) {
 }
 
 /** Never sent: nothing is there. Accepted by the stream: decided, unless the stream itself was taken away. */
-function nothingWasSkipped({ messagesOf, harm, tally }, report, id, row, group) {
+function nothingWasSkipped(state, report, id, row, group) {
+  const { messagesOf, harm, tally } = state;
   const mayBe = group.some(({ answer, door }) => door !== "ask" && answer.kind !== "never");
   if (!mayBe && (row || messagesOf.has(id))) report("I2", `${id} was certainly not on the stream, and yet it is there`);
   if (row || !group.some(({ answer }) => answer.kind === "stored")) return;
+  if (messagesOf.get(id)?.some((message) => anotherStoodThere(state, message))) return;
   tally.gone++;
   if (harm.commands.length === 0) report("G9", `${id} was accepted by the stream and has no outcome`);
 }

@@ -17,7 +17,7 @@ export function judge(state, attempts, report) {
   return state.tally;
 }
 
-export const noTally = () => ({ lost: 0, doubled: 0, disordered: 0, missing: 0, gone: 0, split: 0 });
+export const noTally = () => ({ lost: 0, doubled: 0, disordered: 0, missing: 0, gone: 0, split: 0, overlooked: 0 });
 
 /** Reads everything of a stage and judges it. */
 export async function verdict(stage, historyFile, journal) {

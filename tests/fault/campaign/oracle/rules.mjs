@@ -12,14 +12,17 @@
 import { prefix } from "../../../support/servers.mjs";
 import { partitionOf } from "../../../support/oracle.mjs";
 import { fold, keysOf, rowOf, states } from "./fold.mjs";
+import { anotherStoodThere, disagreement } from "./replicas.mjs";
 import { grouped } from "./snapshot.mjs";
 
 const severalEvents = new Set(["update", "upsert"]);
 
-function commandsHaveOutcomes({ commands, outcomeOf, outcomeAt, lost, harm }, report) {
+function commandsHaveOutcomes(state, report) {
+  const { commands, outcomeOf, outcomeAt, lost, harm, tally } = state;
   for (const { command, seq, ns, subject, ambiguous } of commands) {
     if (ambiguous || outcomeOf.has(command) || outcomeAt.has(`${seq} ${ns}`)) continue;
-    report("G9", `command ${command} at ${seq}, ${subject}, has no outcome`);
+    if (anotherStoodThere(state, { seq, ns })) tally.overlooked++;
+    else report("G9", `command ${command} at ${seq}, ${subject}, has no outcome`);
   }
   // What a fault took away before anybody had read it is missed there, and told.
   const unforeseen = lost.filter(({ last_seq: last }) => !harm.restores.some(({ before }) => last < before));
@@ -179,24 +182,6 @@ function checkHolders(key, moves, harm, report) {
 }
 
 // ---- order, positions, fences
-
-const near = 5_000_000_000n; // a stream that was made anew uses its sequences again much later
-
-/**
- * Since when the replicas of the command stream disagreed, by the outcomes of commands that stood at one sequence: a
- * cluster of nats-server 2.9 may come to that when a leader dies (nats-server#4365), and then its stream has no one
- * order any more. Undefined where they never did.
- */
-export function disagreement({ outcomes, harm, tally }) {
-  const times = [];
-  for (const [, rows] of grouped(harm.replicated ? outcomes : [], ({ seq }) => seq)) {
-    const sorted = rows.map(({ ns }) => ns).sort((a, b) => (a < b ? -1 : 1));
-    const index = sorted.findIndex((ns, i) => i > 0 && ns !== sorted[i - 1] && ns - sorted[i - 1] < near);
-    if (index > 0) times.push(sorted[index - 1]);
-  }
-  tally.split = times.length;
-  return times.sort((a, b) => (a < b ? -1 : 1))[0];
-}
 
 function eventsFollowTheirCommands(state, report) {
   const { eventsOfUser, outcomeOf } = state;

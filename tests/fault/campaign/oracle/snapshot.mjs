@@ -154,6 +154,7 @@ export function indexed(state) {
     ...state,
     outcomeOf: new Map(state.outcomes.map((row) => [row.command, row])),
     outcomeAt: new Map(state.outcomes.map((row) => [`${row.seq} ${row.ns}`, row])),
+    outcomesOfSeq: grouped(state.outcomes, (row) => row.seq),
     eventsOf: grouped(state.events, (event) => event.command),
     eventsOfUser: grouped(state.events, (event) => event.user),
     streamOf: grouped(state.stream, (event) => event.command),
