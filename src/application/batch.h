@@ -55,6 +55,7 @@ struct batch {
   size_t dead_count;
 
   const struct precedents *precedents; // of a repair; NULL: none
+  const struct command *stopped;       // ... the command that has to wait
   struct void_range *voids;
   size_t void_count;
 };
@@ -67,8 +68,9 @@ LUMIN_MUST_USE enum lumin_status claims_move(struct batch *batch, const struct u
                                              struct refusal *ret_refusal);
 // As claims_move, of a change that is a fact: whoever else holds a key has given it up in the meantime.
 LUMIN_MUST_USE enum lumin_status claims_force(struct batch *batch, const struct user *before, const struct user *after);
-// Whether the change takes a key, as far as that was decided on rows.
-bool claims_are_taken(struct batch *batch, const struct user *before, const struct user *after);
+// Whether the change takes a key; and whether that was decided on rows.
+bool change_claims(const struct user *before, const struct user *after);
+bool claims_are_known(struct batch *batch, const struct user *before, const struct user *after);
 // A change that is known not to have been: refuses it for the key that another user must have held. INTERNAL where it
 // asks for none.
 enum lumin_status claims_disprove(struct batch *batch, const struct user *before, const struct user *after,

@@ -181,16 +181,21 @@ enum lumin_status claims_force(struct batch *batch, const struct user *before, c
   return status;
 }
 
-bool claims_are_taken(struct batch *batch, const struct user *before, const struct user *after) {
+bool change_claims(const struct user *before, const struct user *after) {
   struct key_change changes[2];
-  bool taken = false, known = true;
+  changes_find(before, after, changes);
+  return change_takes(&changes[0]) || change_takes(&changes[1]);
+}
+
+bool claims_are_known(struct batch *batch, const struct user *before, const struct user *after) {
+  struct key_change changes[2];
+  bool known = true;
   changes_find(before, after, changes);
   for (size_t i = 0; i < 2; i++) {
     const struct claim *claim = change_takes(&changes[i]) ? claim_get(batch, changes[i].kind, changes[i].new) : NULL;
-    taken = taken || claim != NULL;
     known = known && (claim == NULL || claim->known);
   }
-  return taken && known; // else the batch is decided again, on rows
+  return known; // else the batch is decided again, on rows
 }
 
 enum lumin_status claims_disprove(struct batch *batch, const struct user *before, const struct user *after,

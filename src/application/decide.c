@@ -14,7 +14,7 @@ static enum lumin_status decisions_reset(struct batch *batch) {
   for (size_t i = 0; i < batch->count; i++) {
     struct command *command = &batch->commands[i];
     command->outcome = (struct outcome){0};
-    command->unrecorded = command->replaces = false;
+    command->unrecorded = command->replaces = command->claims = false;
     struct working *working = batch_working(batch, &command->user_id);
     if (working != NULL) {
       working->now = working->before;
@@ -241,8 +241,13 @@ static enum lumin_status command_apply(struct batch *batch, struct command *comm
   } else if (status == LUMIN_OK && decision.event_count > 0) { // a command about no user has no events
     status = working == NULL ? LUMIN_INTERNAL : claims_move(batch, &working->now, &decision.user, &decision.refusal);
   }
-  if (status == LUMIN_NO_MEMORY || status == LUMIN_GAP || status == LUMIN_STOPPED) {
+  if (status == LUMIN_NO_MEMORY || status == LUMIN_GAP || status == LUMIN_STOPPED || status == LUMIN_CONFLICT) {
     return status;
+  }
+  if (status == LUMIN_COMMAND_ID_REUSED) {
+    (void)command_refuse_id(command);
+    command->unrecorded = false; // no outcome of another command says so
+    return LUMIN_OK;
   }
   if (status_refuses(status)) {
     return command_conclude(batch, command, OUTCOME_REJECTED, &decision.refusal);

@@ -104,11 +104,14 @@ static bool versions_are_taken(const struct precedents *all, const struct uuid *
 }
 
 static bool there_is_room(struct batch *batch, const struct command *command, const struct decision *decision) {
-  const struct precedents *all = batch->precedents;
   uint16_t partition = command->inbound->partition;
   uint64_t position = batch_mark(batch, partition)->event_position;
-  return position + decision->event_count < position_taken(all, partition, position) &&
-         !versions_are_taken(all, &command->user_id, decision->events[0].version, decision->user.version);
+  return position + decision->event_count < position_taken(batch->precedents, partition, position);
+}
+
+static bool versions_are_free(const struct batch *batch, const struct command *command,
+                              const struct decision *decision) {
+  return !versions_are_taken(batch->precedents, &command->user_id, decision->events[0].version, decision->user.version);
 }
 
 // A hole in front of a published event tells that something has filled it. Behind the last one of a partition nothing
@@ -236,11 +239,59 @@ static enum lumin_status precedents_take(struct batch *batch, const struct comma
   return claims_force(batch, &working->now, &decision->user);
 }
 
+// ---- a command of which nothing is published
+
+// The last command before this one that took a key in the same hole.
+static struct command *rival_find(struct batch *batch, const struct command *command) {
+  for (struct command *rival = batch->commands + (command - batch->commands); rival-- > batch->commands;) {
+    bool applied = rival->outcome.status == OUTCOME_APPLIED && !rival->unrecorded;
+    if (rival->inbound->partition != command->inbound->partition || !applied) {
+      continue;
+    }
+    if (rival->precedent_count > 0) {
+      return NULL; // where the hole begins
+    }
+    if (rival->claims) {
+      return rival;
+    }
+  }
+  return NULL;
+}
+
+// What needs no key was applied, whatever the others did; where no room is left for it, another command has filled its
+// place: one that wanted a key, and did not get it from who held it by the order of commits. Found out on rows only.
+// Where none has, its id was that of a command that is gone.
+static enum lumin_status command_crowded(struct batch *batch, const struct command *command,
+                                         const struct decision *decision) {
+  struct command *rival = versions_are_free(batch, command, decision) ? rival_find(batch, command) : NULL;
+  if (rival == NULL) {
+    return batch->precedents->expired ? LUMIN_COMMAND_ID_REUSED : LUMIN_INTERNAL;
+  }
+  rival->disproved = batch->doubtful;
+  return LUMIN_CONFLICT;
+}
+
+static enum lumin_status decision_place(struct batch *batch, struct command *command, struct decision *decision) {
+  const struct user *before = &command_working(batch, command)->now;
+  bool claims = change_claims(before, &decision->user);
+  bool free = there_is_room(batch, command, decision) && versions_are_free(batch, command, decision);
+  if (!free || (claims && command->disproved)) {
+    return claims ? claims_disprove(batch, before, &decision->user, &decision->refusal)
+                  : command_crowded(batch, command, decision);
+  }
+  enum lumin_status status = claims_move(batch, before, &decision->user, &decision->refusal);
+  command->claims = claims && status == LUMIN_OK;
+  if (command->claims && there_is_an_end(batch, command) && claims_are_known(batch, before, &decision->user)) {
+    batch->stopped = command;
+    return LUMIN_STOPPED;
+  }
+  return status;
+}
+
 // ---- any command
 
 enum lumin_status decision_follow(struct batch *batch, struct command *command, struct decision *decision,
                                   enum lumin_status status) {
-  const struct working *working = command_working(batch, command);
   if (status == LUMIN_NO_MEMORY) {
     return status;
   }
@@ -250,11 +301,7 @@ enum lumin_status decision_follow(struct batch *batch, struct command *command, 
   if (status != LUMIN_OK || decision->event_count == 0) {
     return status;
   }
-  if (there_is_room(batch, command, decision)) {
-    status = claims_move(batch, &working->now, &decision->user, &decision->refusal);
-    bool waits = status == LUMIN_OK && there_is_an_end(batch, command) &&
-                 claims_are_taken(batch, &working->now, &decision->user);
-    return waits ? LUMIN_STOPPED : status;
-  }
-  return claims_disprove(batch, &working->now, &decision->user, &decision->refusal);
+  return decision_place(batch, command, decision);
 }
+
+const struct command *batch_stopped(const struct batch *batch) { return batch->stopped; }

@@ -13,7 +13,7 @@
 #include "repair_internal.h"
 
 #define ATTEMPTS 40 // of one batch
-#define DOUBTS 8    // conflicts in a row before a batch is cut
+#define DOUBTS 24   // conflicts in a row before a batch is cut
 #define ATTEMPT_PAUSE_US 50000
 
 struct replay {
@@ -24,9 +24,10 @@ struct replay {
   struct pipeline pipeline;
   struct partition_truth *truths;
   bool *stuck;             // by partition: nothing more is committed there
-  bool *waits;             // ... until all that was published is in the table
+  uint64_t *waits;         // ... from this sequence on, until all that was published is in the table; 0: it does not
   bool free;               // it is
   struct uuid_map *passed; // by command id: the first sequence at which one was passed over
+  bool commands_gone;      // some expired before they could be decided again
   struct inbound *messages;
   uint64_t *next;
   struct replay_counters counters;
@@ -38,6 +39,15 @@ static void truths_fill(struct replay *replay) {
   for (uint32_t i = 0; i < replay->repair->partitions; i++) {
     replay->truths[i] = partition_row_truth(&replay->repair->rows[i]);
   }
+}
+
+// As far as the repair can know: of one that was begun, an earlier run has decided the first commands that are left.
+static bool commands_are_gone(const struct repair *repair) {
+  bool gone = repair->unfinished && repair->commands.first_seq > 1;
+  for (uint32_t i = 0; !gone && i < repair->partitions; i++) {
+    gone = repair->command_starts[i] > repair->rows[i].input_seq + 1;
+  }
+  return gone;
 }
 
 struct replay *replay_create(struct repair *repair) {
@@ -64,6 +74,7 @@ struct replay *replay_create(struct repair *repair) {
     return NULL;
   }
   truths_fill(replay);
+  replay->commands_gone = commands_are_gone(repair);
   replay->pipeline.codec = codec_port(replay->codec);
   replay->pipeline.store = store_port(&repair->tenure.store);
   replay->pipeline.memory = replay->memory;
@@ -90,8 +101,13 @@ void replay_destroy(struct replay *replay) {
   free(replay);
 }
 
+static bool message_is_stuck(const struct replay *replay, const struct inbound *message) {
+  uint64_t waits = replay->free ? 0 : replay->waits[message->partition];
+  return replay->stuck[message->partition] || (waits != 0 && message->seq >= waits);
+}
+
 bool replay_is_stuck(const struct replay *replay, uint16_t partition) {
-  return replay->stuck[partition] || (replay->waits[partition] && !replay->free);
+  return replay->stuck[partition] || (replay->waits[partition] != 0 && !replay->free);
 }
 
 void replay_set_free(struct replay *replay) { replay->free = true; }
@@ -211,6 +227,7 @@ static enum lumin_status precedents_read(struct replay *replay, const struct bat
   for (size_t i = 0; ids != NULL && i < count; i++) {
     ids[i] = commands[i].command_id;
   }
+  precedents->expired = replay->commands_gone;
   enum lumin_status status =
       ids != NULL ? items_read(replay, (struct staged_ids){ids, count}, precedents) : LUMIN_NO_MEMORY;
   if (status == LUMIN_OK && holes_are_there(replay, commands, count, precedents)) {
@@ -302,6 +319,10 @@ static enum lumin_status batch_try(struct replay *replay, const struct inbound *
   if (status == LUMIN_OK) {
     status = batch_commit(batch);
   }
+  if (status == LUMIN_STOPPED) {
+    const struct inbound *message = batch_stopped(batch)->inbound;
+    replay->waits[message->partition] = message->seq;
+  }
   if (status == LUMIN_OK) {
     batch_count(replay, batch);
     status = batch_forget(replay, batch);
@@ -337,10 +358,6 @@ static enum lumin_status single_settle(struct replay *replay, const struct inbou
                "table, nor is there a command that leads to it");
     return LUMIN_OK;
   }
-  if (status == LUMIN_STOPPED) {
-    replay->waits[message->partition] = true;
-    return replay_pass(replay, message);
-  }
   if (status == LUMIN_VERSION_TAKEN) {
     stuck_note(replay, message, "the table holds another event in the place of one on the event stream");
     return LUMIN_OK;
@@ -356,7 +373,7 @@ static enum lumin_status single_settle(struct replay *replay, const struct inbou
 }
 
 static bool status_is_of_a_command(enum lumin_status status) {
-  return status == LUMIN_GAP || status == LUMIN_STOPPED || status == LUMIN_VERSION_TAKEN || status == LUMIN_BAD_DATA ||
+  return status == LUMIN_GAP || status == LUMIN_VERSION_TAKEN || status == LUMIN_BAD_DATA ||
          status == LUMIN_NO_MEMORY || status == LUMIN_CONFLICT;
 }
 
@@ -373,7 +390,7 @@ static enum lumin_status messages_pick(struct replay *replay, const struct inbou
   pick->picked = pick->passed = 0;
   for (; status == LUMIN_OK && pick->passed < count && pick->picked < pick->limit; pick->passed++) {
     const struct inbound *message = &messages[pick->passed];
-    if (replay_is_stuck(replay, message->partition)) {
+    if (message_is_stuck(replay, message)) {
       status = replay_pass(replay, message);
     } else {
       replay->messages[pick->picked++] = *message;
@@ -384,7 +401,8 @@ static enum lumin_status messages_pick(struct replay *replay, const struct inbou
 
 static enum lumin_status picked_commit(struct replay *replay, const struct pick *pick) {
   enum lumin_status status = pick->picked > 0 ? batch_try(replay, replay->messages, pick->picked, false) : LUMIN_OK;
-  if (status == LUMIN_OK || (pick->picked > 1 && status_is_of_a_command(status))) {
+  bool again = status == LUMIN_STOPPED || (pick->picked > 1 && status_is_of_a_command(status));
+  if (status == LUMIN_OK || again) {
     return status;
   }
   return pick->picked == 1 ? single_settle(replay, &replay->messages[0], status) : failed(replay, status);
@@ -396,6 +414,9 @@ enum lumin_status replay_commit(struct replay *replay, const struct inbound *mes
     enum lumin_status status = messages_pick(replay, messages + done, count - done, &pick);
     if (status == LUMIN_OK) {
       status = picked_commit(replay, &pick);
+    }
+    if (status == LUMIN_STOPPED) {
+      continue; // without what waits now
     }
     if (status != LUMIN_OK && pick.picked > 1 && status_is_of_a_command(status)) {
       pick.limit = pick.picked / 2;

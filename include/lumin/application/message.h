@@ -85,9 +85,11 @@ struct command {
   bool wrong_partition;               // published past the mapping
   const struct precedent *precedents; // of a repair: the events it has led to already
   size_t precedent_count;
+  bool disproved; // of a repair: the place that it would fill is another's, so it was refused
 
   // of the last decision
   struct outcome outcome;
   bool unrecorded; // gives an earlier outcome again, refuses a used id, or a later decision replaces it
   bool replaces;   // its earlier outcome, DEAD, has a row
+  bool claims;     // of a repair: it took an e-mail or a phone, and nothing published says so
 };

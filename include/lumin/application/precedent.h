@@ -31,6 +31,7 @@ struct precedents {
   const uint64_t *next;             // by partition: the lowest position of a command that is not of the batch; 0: none
   const struct precedent_run *runs; // of the batch's users: needed where there are holes among the positions
   size_t run_count;
+  bool expired; // commands are gone that the table does not know: nobody can tell which ids they had
   // By id: the sequences (as pointers) of commands that are not decided yet. A later one of another partition that
   // comes under the same id has other content, and is refused for it. NULL: none.
   const struct uuid_map *waiting;
@@ -41,5 +42,6 @@ struct precedents {
 //   GAP      an event between the table and those of the stream is nowhere to be had
 //   STOPPED  a command behind its partition's last published event wants an e-mail or a phone: it may not have been
 //            decided at all, so it has to wait until all that was published is in the table
-// and the caller finds out whose fault it is by halving.
+// and the caller finds out whose fault a GAP is by halving; batch_stopped tells which command stops.
 LUMIN_MUST_USE enum lumin_status batch_follow(struct batch *batch, const struct precedents *precedents);
+const struct command *batch_stopped(const struct batch *batch); // after STOPPED

@@ -18,6 +18,7 @@ struct published {
   size_t count;
   struct arena *arena;
   struct uuid_map *waiting; // beside it: the commands that were left
+  bool expired;             // and that some are gone
 };
 
 static int item_compare(const void *a, const void *b) {
@@ -76,6 +77,7 @@ static void read_stream(const struct rig *rig, const struct published *stream, c
   reading->all.next = reading->next;
   reading->all.runs = reading->runs;
   reading->all.waiting = stream->waiting;
+  reading->all.expired = stream->expired;
 }
 
 static enum lumin_status replay_batch(struct rig *rig, const struct published *stream, const struct inbound *messages,
@@ -437,6 +439,36 @@ Test(precedents, a_hole_is_filled_by_the_command_that_had_made_it) {
   worlds_destroy(worlds);
 }
 
+// User 2 had the address by the order of commits, and had given it up by that of the stream: user 1, who was refused
+// it, does not fill the place of the one who came then.
+Test(precedents, a_hole_is_not_filled_by_who_was_refused_an_address) {
+  struct worlds *worlds = worlds_create();
+  unsigned near = neighbour_of(1, 3), next = neighbour_of(1, near + 1);
+  const struct step before[] = {{CREATE(1, "a@example.com"), .id = 1},
+                                {CREATE(2, "b@example.com"), .id = 2},
+                                {CREATE(near, "n@example.com"), .id = 3},
+                                {CREATE(next, "x@example.com"), .id = 4}};
+  worlds_send(worlds, before, COUNT(before));
+  worlds_keep(worlds);
+  const struct step steps[] = {{MAIL(2, "c@example.com"), .id = 5},
+                               {MAIL(1, "b@example.com"), .id = 6},
+                               {RENAME(near, "Eve"), .id = 7},
+                               {RENAME(1, "Bob"), .id = 8},
+                               {RENAME(next, "Zoe"), .id = 9}};
+  for (size_t i = 0; i < COUNT(steps); i++)
+    worlds->messages[worlds->count++] = message_make(worlds->lost, &steps[i]);
+  for (size_t i = 5; i < 9; i++)
+    rig_apply(worlds->lost, &worlds->messages[i], 1, &worlds->first[i]);
+  rig_apply(worlds->lost, &worlds->messages[4], 1, &worlds->first[4]);
+  cr_assert_eq(worlds->first[5].outcome.refusal.reason, LUMIN_EMAIL_TAKEN);
+  publish_without(worlds, (const unsigned[]){4, 5}, 2); // of users 1, `near` and `next`: two names
+  worlds_replay(worlds, 8);
+  outcomes_expect_same(worlds);
+  tables_expect_same(worlds);
+  cr_expect_eq(worlds->repaired->fake->void_count, 0);
+  worlds_destroy(worlds);
+}
+
 // The stream has lost a message in the middle of a user's: its command makes it again, at its own position.
 Test(precedents, a_version_in_the_middle_is_made_again) {
   struct worlds *worlds = worlds_create();
@@ -503,6 +535,30 @@ Test(precedents, commands_that_are_gone_leave_their_events_and_outcomes) {
     cr_expect_eq(again[i].outcome.stream_seq, 0);
     cr_expect(again[i].unrecorded);
   }
+  worlds_destroy(worlds);
+}
+
+// The first command with the id was refused, and is gone; the second one was refused for its id.
+Test(precedents, an_id_whose_command_is_gone_stays_refused) {
+  struct worlds *worlds = worlds_create();
+  const struct step steps[] = {{CREATE(1, "a@example.com"), .id = 1},
+                               {RENAME(7, "Ada"), .id = 2}, // not found
+                               {RENAME(1, "Eve"), .id = 2},
+                               {RENAME(1, "Bob"), .id = 3}};
+  worlds_send(worlds, steps, 1);
+  worlds_keep(worlds);
+  worlds_send(worlds, steps + 1, 3);
+  cr_assert_eq(worlds->first[2].outcome.refusal.reason, LUMIN_COMMAND_ID_REUSED);
+  publish_all(worlds);
+  worlds->stream.expired = true;
+  struct rig *rig = worlds->repaired;
+  cr_assert_eq(replay_batch(rig, &worlds->stream, &worlds->messages[2], 2, &worlds->second[2]), LUMIN_OK);
+  outcome_expect_same(2, &worlds->first[2].outcome, &worlds->second[2].outcome);
+  outcome_expect_same(3, &worlds->first[3].outcome, &worlds->second[3].outcome);
+  // Read once more, as of a stream that was shortened.
+  rig_apply(rig, &worlds->messages[2], 1, &worlds->second[2]);
+  outcome_expect_same(2, &worlds->first[2].outcome, &worlds->second[2].outcome);
+  rig_check_tables(rig);
   worlds_destroy(worlds);
 }
 
