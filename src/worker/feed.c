@@ -47,6 +47,16 @@ static unsigned unlinked(struct feed *feed, const struct feed_input *input) {
   return actions;
 }
 
+static unsigned rest(struct feed *feed, const struct feed_input *input) {
+  unsigned actions = feed->state == FEED_HEARING ? FEED_SUSPECT : 0;
+  (void)input;
+  actions |= feed->state != FEED_SILENT ? FEED_DELETE : 0;
+  feed->reason = "nobody asks";
+  feed->linked = false;
+  feed->state = FEED_SILENT;
+  return actions;
+}
+
 // ---- pull requests: one is enough, and the next is made in time, since the end of one may get lost
 
 static unsigned pull_renew(struct feed *feed, int64_t now_ns) {
@@ -161,9 +171,10 @@ int64_t feed_deadline_ns(const struct feed *feed) {
 // ---- the step
 
 static unsigned (*const steps[])(struct feed *feed, const struct feed_input *input) = {
-    [FEED_IN_LINKED] = linked,   [FEED_IN_UNLINKED] = unlinked, [FEED_IN_CREATED] = created,
-    [FEED_IN_REFUSED] = refused, [FEED_IN_MESSAGE] = message,   [FEED_IN_HEARTBEAT] = heartbeat,
-    [FEED_IN_ENDED] = ended,     [FEED_IN_GONE] = gone,         [FEED_IN_TIMER] = timer,
+    [FEED_IN_LINKED] = linked,       [FEED_IN_UNLINKED] = unlinked, [FEED_IN_REST] = rest,
+    [FEED_IN_CREATED] = created,     [FEED_IN_REFUSED] = refused,   [FEED_IN_MESSAGE] = message,
+    [FEED_IN_HEARTBEAT] = heartbeat, [FEED_IN_ENDED] = ended,       [FEED_IN_GONE] = gone,
+    [FEED_IN_TIMER] = timer,
 };
 
 unsigned feed_step(struct feed *feed, const struct feed_input *input) {

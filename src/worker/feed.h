@@ -3,7 +3,7 @@
 // and when something may have been missed. A pure state machine: inputs in, actions out; no socket, no clock.
 //
 //   SILENT --LINKED or a pause over--> CREATING --CREATED--> HEARING
-//      both --(refused, silence, a gap, the consumer or the link gone)--> SILENT
+//      both --(refused, silence, a gap, the consumer or the link gone, or nobody wants to hear)--> SILENT
 #pragma once
 
 #include <stdbool.h>
@@ -39,6 +39,7 @@ struct feed {
 enum feed_input_kind {
   FEED_IN_LINKED,    // a new link: everything asked for on the last one is gone
   FEED_IN_UNLINKED,  // it is lost
+  FEED_IN_REST,      // nobody wants to hear: nothing is done until LINKED, which may say the same link again
   FEED_IN_CREATED,   // generation
   FEED_IN_REFUSED,   // generation: an error instead
   FEED_IN_MESSAGE,   // generation, consumer_seq

@@ -344,6 +344,13 @@ static long long number_of(const json_t *object, const char *name) {
   return (long long)json_integer_value(json_object_get(object, name));
 }
 
+static const char *cache_use(const json_t *cache) {
+  if (json_is_true(json_object_get(cache, "resting"))) {
+    return "; at rest: nobody asks";
+  }
+  return json_is_true(json_object_get(cache, "trusted")) ? "" : "; not in use: see cache_suspect in its log";
+}
+
 // A worker without a cache says nothing of one.
 static void cache_show(const char *worker, const json_t *cache) {
   long long hits = number_of(cache, "hits"), reads = hits + number_of(cache, "misses");
@@ -353,8 +360,7 @@ static void cache_show(const char *worker, const json_t *cache) {
   }
   fine("cache", "%s: %lld users in %lld of %lld KiB, %lld %% of %lld reads answered%s", worker,
        number_of(cache, "entries"), number_of(cache, "bytes") >> 10, number_of(cache, "max_bytes") >> 10,
-       reads > 0 ? hits * 100 / reads : 0, reads,
-       json_is_true(json_object_get(cache, "trusted")) ? "" : "; not in use: see cache_suspect in its log");
+       reads > 0 ? hits * 100 / reads : 0, reads, cache_use(cache));
 }
 
 static void statistics_show(natsMsg *message) {

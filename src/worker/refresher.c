@@ -16,6 +16,7 @@
 
 #define PULL_BATCH 1024
 #define INACTIVE_AFTER (60 * NS_PER_SECOND) // the server then throws the consumer of a dead worker away
+#define REST_LOOK (100 * NS_PER_MS)         // at rest: how often for a question
 #define PAUSE_FIRST (100 * NS_PER_MS)
 #define PAUSE_LONGEST (2 * NS_PER_SECOND)
 #define SCRATCH_MEMORY (4U << 20) // an answer of the JetStream API
@@ -33,18 +34,46 @@ struct refresher {
   char link_name[160];
   int64_t retry_ns, pause_ns;
   bool link_reported, doubt_reported;
+  bool resting; // nobody asks: changes are of no interest
 };
 
 static void refresher_connect(struct refresher *refresher);
 static void refresher_receive(struct refresher *refresher);
 static void refresher_feed(struct refresher *refresher, struct feed_input input);
+static void refresher_rest(struct refresher *refresher);
+static int64_t refresher_deadline_ns(const struct refresher *refresher);
 
 static void refresher_live(struct refresher *refresher) {
   while (!atomic_load(&refresher->stopping)) {
     refresher_connect(refresher);
-    loop_turn(refresher->loop, refresher->link != NULL ? feed_deadline_ns(&refresher->feed) : refresher->retry_ns);
+    refresher_rest(refresher);
+    loop_turn(refresher->loop, refresher_deadline_ns(refresher));
     refresher_receive(refresher); // first: a process that slept would take what has arrived for silence
     refresher_feed(refresher, (struct feed_input){.kind = FEED_IN_TIMER});
+  }
+}
+
+static int64_t refresher_deadline_ns(const struct refresher *refresher) {
+  int64_t due = refresher->link != NULL ? feed_deadline_ns(&refresher->feed) : refresher->retry_ns;
+  int64_t look = refresher->resting ? clock_monotonic_ns() + REST_LOOK : INT64_MAX;
+  return due < look ? due : look;
+}
+
+// Every event costs nats-server and the worker some microseconds, which nobody has to pay who is not asked.
+static void refresher_rest(struct refresher *refresher) {
+  int64_t asked_ns = cache_asked_ns(refresher->worker->cache);
+  int64_t rest_after_ns = refresher->worker->config->cache_rest_after_ms * NS_PER_MS;
+  bool rests = asked_ns == 0 || clock_monotonic_ns() - asked_ns > rest_after_ns;
+  if (rests == refresher->resting) {
+    return;
+  }
+  refresher->resting = rests;
+  if (rests) {
+    cache_rest(refresher->worker->cache); // also where it was not trusted
+    refresher_feed(refresher, (struct feed_input){.kind = FEED_IN_REST});
+    log_info("cache_rests", log_string("reason", refresher->feed.reason));
+  } else if (refresher->link != NULL) {
+    refresher_feed(refresher, (struct feed_input){.kind = FEED_IN_LINKED});
   }
 }
 
@@ -97,7 +126,9 @@ static void refresher_connect(struct refresher *refresher) {
   refresher->pause_ns = 0;
   refresher->link_reported = false;
   log_info("nats_connected", log_string("thread", "cache"));
-  refresher_feed(refresher, (struct feed_input){.kind = FEED_IN_LINKED});
+  if (!refresher->resting) {
+    refresher_feed(refresher, (struct feed_input){.kind = FEED_IN_LINKED});
+  }
 }
 
 // ---- what the feed wants done
@@ -116,13 +147,15 @@ static void ask(struct refresher *refresher, char kind, struct span subject, str
   }
 }
 
-static void do_suspect(struct refresher *refresher) { cache_suspect(refresher->worker->cache); }
+static void do_suspect(struct refresher *refresher) {
+  (refresher->resting ? cache_rest : cache_suspect)(refresher->worker->cache);
+}
 
 // The one that failed; a new one has another name.
 static void do_delete(struct refresher *refresher) {
   struct span name = consumer_name(refresher, refresher->feed.generation);
   ask(refresher, 'd', js_consumer_delete_subject(refresher->scratch, STREAM_EVENTS, name), SPAN_EMPTY);
-  if (!refresher->doubt_reported) {
+  if (!refresher->doubt_reported && !refresher->resting) {
     log_warn("cache_suspect", log_string("reason", refresher->feed.reason));
     refresher->doubt_reported = true;
   }
@@ -292,6 +325,7 @@ struct refresher *refresher_start(struct worker *worker) {
     return NULL;
   }
   refresher->worker = worker;
+  refresher->resting = true;
   if (!refresher_build(refresher) || pthread_create(&refresher->thread, NULL, refresher_run, refresher) != 0) {
     refresher_free(refresher);
     return NULL;

@@ -118,12 +118,12 @@ static json_t *partition_data(const struct lane_partition *partition) {
 
 static json_t *cache_data(const struct service_numbers *numbers) {
   const struct cache_counters *cache = numbers->cache;
-  return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b}", "hits", (json_int_t)cache->hits, "misses",
+  return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:b}", "hits", (json_int_t)cache->hits, "misses",
                    (json_int_t)cache->misses, "changes", (json_int_t)cache->changes, "outrun",
                    (json_int_t)cache->outrun, "evictions", (json_int_t)cache->evictions, "suspicions",
                    (json_int_t)cache->suspicions, "entries", (json_int_t)cache->entries, "bytes",
                    (json_int_t)cache->bytes, "max_bytes", (json_int_t)numbers->cache_max_bytes, "trusted",
-                   cache->trusted);
+                   cache->trusted, "resting", cache->resting);
 }
 
 // What belongs to no method stands with the one that goes the whole way.

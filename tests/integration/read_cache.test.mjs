@@ -38,13 +38,29 @@ async function caches(count = 2) {
 }
 
 const sum = (all, name) => all.reduce((total, one) => total + one[name], 0);
+/** A worker hears of changes from the first question on. */
 const trusted = (count) =>
   eventually(async () => {
+    await Promise.all(Array.from({ length: 8 * count }, () => get(crypto.randomUUID())));
     const all = await caches(count);
     return all.length === count && all.every((one) => one.trusted) && all;
   }, { timeout: 20_000, what: "caches that are trusted" });
 
-await trusted(2);
+const consumersOfCaches = async () => {
+  const operator = await rig.connect("operator");
+  const { consumers } = await jetstreamApi(operator, `CONSUMER.NAMES.${streams.events}`);
+  await operator.close();
+  return (consumers ?? []).filter((name) => name.includes("_cache_"));
+};
+
+test("nobody hears of changes whom nobody asks", async () => {
+  await create();
+  assert.ok((await caches()).every(({ resting, trusted: used, suspicions }) => resting && !used && suspicions === 0));
+  assert.deepEqual(await consumersOfCaches(), []);
+  const all = await trusted(2);
+  assert.ok(all.every(({ resting }) => !resting));
+  assert.equal((await consumersOfCaches()).length, 2);
+});
 
 // ---- what is remembered
 
@@ -224,8 +240,7 @@ test("no read is older than asked for, whatever is killed", async (t) => {
     await trusted(2);
     await more();
     const operator = await rig.connect("operator");
-    const { consumers } = await jetstreamApi(operator, `CONSUMER.NAMES.${streams.events}`);
-    const deaf = consumers.filter((name) => name.includes("_cache_"));
+    const deaf = await consumersOfCaches();
     assert.equal(deaf.length, 2, consumers.join());
     for (const name of deaf) await jetstreamApi(operator, `CONSUMER.DELETE.${streams.events}.${name}`);
     await eventually(async () => sum(await caches(), "suspicions") >= 4, { timeout: 20_000, what: "four suspicions" });
@@ -252,6 +267,21 @@ test("while no event gets out, nobody reads anything older than cache.max_age", 
   });
   assert.ok(checker.most <= maxAge, checker.report());
   await trusted(2);
+});
+
+test("a worker rests when nobody asks any more, and listens when somebody does", async () => {
+  const [worker] = workers;
+  await Promise.all(workers.map((each) => each.stop()));
+  await worker.restart({ env: { LUMIN_CACHE_REST_AFTER: "1s" } });
+  const { userId, version } = await create();
+  for (let round = 0; round < 2; round++) {
+    await trusted(1);
+    await eventually(async () => (await caches(1))[0].resting, { what: "a worker at rest" });
+    await eventually(async () => (await consumersOfCaches()).length === 0, { what: "no consumer" });
+  }
+  assert.equal((await get(userId)).as("User").version, version);
+  assert.equal((await caches(1))[0].suspicions, 0);
+  assert.match(worker.logText(), /cache_rests reason="nobody asks"/);
 });
 
 test("a worker without a cache asks PostgreSQL, and says so", async () => {

@@ -18,6 +18,8 @@ struct cache {
   size_t own_bytes;                // beside the entries
   atomic_uint_fast64_t generation; // odd: trusted
   atomic_uint_fast64_t suspicions;
+  atomic_int_fast64_t asked_ns;
+  atomic_bool resting;
   struct shard shards[SHARDS];
 };
 
@@ -41,6 +43,7 @@ struct cache *cache_create(const struct cache_limits *limits) {
   size_t buckets = buckets_for(share);
   size_t table = buckets * sizeof(struct entry *) + sizeof(struct shard);
   cache->max_age_ns = limits->max_age_ns;
+  cache->resting = true;
   cache->own_bytes = SHARDS * table;
   for (size_t i = 0; i < SHARDS; i++) {
     if (shard_init(&cache->shards[i], buckets, share > table ? share - table : 0) != LUMIN_OK) {
@@ -90,6 +93,7 @@ static bool entry_answers(const struct cache *cache, const struct entry *entry, 
 bool cache_get(struct cache *cache, const struct cache_question *question, struct arena *arena,
                struct cached_user *ret_user) {
   uint64_t hash = uuid_hash(&question->user_id);
+  atomic_store_explicit(&cache->asked_ns, question->now_ns, memory_order_relaxed);
   struct shard *shard = shard_lock(cache, hash);
   struct entry *entry = entry_find(cache, shard, hash, &question->user_id);
   bool found = entry != NULL && entry_answers(cache, entry, question);
@@ -193,25 +197,38 @@ bool cache_has(struct cache *cache, const struct uuid *user_id) {
 
 // ---- trust
 
-void cache_suspect(struct cache *cache) {
+static bool trust_end(struct cache *cache) {
   uint64_t generation = generation_of(cache);
-  if (generation_is_trusted(generation) &&
-      atomic_compare_exchange_strong(&cache->generation, &generation, generation + 1)) {
+  return generation_is_trusted(generation) &&
+         atomic_compare_exchange_strong(&cache->generation, &generation, generation + 1);
+}
+
+void cache_suspect(struct cache *cache) {
+  if (trust_end(cache)) {
     atomic_fetch_add(&cache->suspicions, 1);
   }
 }
+
+void cache_rest(struct cache *cache) {
+  (void)trust_end(cache);
+  atomic_store(&cache->resting, true);
+}
+
+int64_t cache_asked_ns(struct cache *cache) { return atomic_load_explicit(&cache->asked_ns, memory_order_relaxed); }
 
 void cache_trust(struct cache *cache) {
   uint64_t generation = generation_of(cache);
   if (!generation_is_trusted(generation)) {
     (void)atomic_compare_exchange_strong(&cache->generation, &generation, generation + 1);
   }
+  atomic_store(&cache->resting, false);
 }
 
 void cache_counters_get(struct cache *cache, struct cache_counters *ret_counters) {
   struct cache_counters sum = {.bytes = cache->own_bytes,
                                .suspicions = atomic_load(&cache->suspicions),
-                               .trusted = generation_is_trusted(generation_of(cache))};
+                               .trusted = generation_is_trusted(generation_of(cache)),
+                               .resting = atomic_load(&cache->resting)};
   for (size_t i = 0; i < SHARDS; i++) {
     struct shard *shard = &cache->shards[i];
     (void)pthread_mutex_lock(&shard->lock);

@@ -28,6 +28,7 @@ static bool is_missed(const struct checker *checker) {
   switch (input->kind) {
   case FEED_IN_LINKED:
   case FEED_IN_UNLINKED:
+  case FEED_IN_REST:
     return true;
   case FEED_IN_MESSAGE:
     return own && input->consumer_seq != checker->heard + 1;
@@ -46,7 +47,8 @@ static void check_actions(struct checker *checker, unsigned actions) {
   FUZZ_CHECK((actions & FEED_SUSPECT) == 0 || was_trusted);
   FUZZ_CHECK(!was_trusted || !is_missed(checker) || (actions & FEED_SUSPECT) != 0);
   FUZZ_CHECK((actions & FEED_SUSPECT) == 0 || is_missed(checker) || input->kind == FEED_IN_TIMER);
-  checker->linked = input->kind == FEED_IN_LINKED || (checker->linked && input->kind != FEED_IN_UNLINKED);
+  bool ends = input->kind == FEED_IN_UNLINKED || input->kind == FEED_IN_REST;
+  checker->linked = input->kind == FEED_IN_LINKED || (checker->linked && !ends);
   checker->trusted = checker->trusted && (actions & FEED_SUSPECT) == 0;
   if ((actions & FEED_DELETE) != 0 || input->kind == FEED_IN_UNLINKED) {
     FUZZ_CHECK(was_trusted || checker->asked || input->kind == FEED_IN_UNLINKED);

@@ -18,6 +18,7 @@ struct line {
 
 #define LINKED FEED_IN_LINKED, 0, 0
 #define UNLINKED FEED_IN_UNLINKED, 0, 0
+#define REST FEED_IN_REST, 0, 0
 #define CREATED FEED_IN_CREATED, 0, 0
 #define REFUSED FEED_IN_REFUSED, 0, 0
 #define MESSAGE(n) FEED_IN_MESSAGE, (n), 0
@@ -72,6 +73,13 @@ static void play(struct feed *feed, const struct line *lines) {
 Test(feed, hears_from_the_consumers_making_on) {
   PLAY({0, LINKED, "create"}, {5, CREATED, "trust pull"}, {6, MESSAGE(1), ""}, {7, MESSAGE(2), ""},
        {1000, HEARTBEAT(2), ""}, {1001, MESSAGE(3), ""}, {1002, MESSAGE(4), "pull"}, {1003, MESSAGE(5), ""});
+}
+
+Test(feed, rests_where_nobody_wants_to_hear_and_begins_anew) {
+  PLAY({0, REST, ""}, {0, TIMER, ""}, {1, LINKED, "create"}, {2, REST, "delete"}, {3, CREATED, ""}, {4, TIMER, ""},
+       {5, LINKED, "create"}, {6, CREATED, "trust pull"}, {7, MESSAGE(1), ""}, {8, REST, "suspect delete"},
+       {9, MESSAGE(2), ""}, {60000, TIMER, ""}, {60001, LINKED, "create"}, {60002, CREATED, "trust pull"},
+       {60003, MESSAGE(1), ""});
 }
 
 Test(feed, a_request_is_renewed_before_it_ends_since_its_end_may_get_lost) {

@@ -5,6 +5,7 @@
 //   - A load that began before the change and ends after it is not kept where what it read is older.
 //   - When changes may have been missed, everything is suspect (cache_suspect) and nobody is given anything until
 //     they are heard again (cache_trust); what was there before then stays unused.
+//   - Where nobody asks there is nothing to keep fresh, and nobody needs to hear of changes (cache_rest).
 //   - Whatever is said, an entry is not used longer than its greatest age after the moment it was known to be true.
 #pragma once
 
@@ -18,7 +19,7 @@ struct cache_limits {
   int64_t max_age_ns;
 };
 
-// Suspect until it is trusted. NULL without memory.
+// At rest until it is trusted. NULL without memory.
 struct cache *cache_create(const struct cache_limits *limits);
 void cache_destroy(struct cache *cache); // NULL is fine
 
@@ -56,6 +57,10 @@ void cache_keep(struct cache *cache, const struct uuid *user_id, uint64_t ticket
 
 void cache_suspect(struct cache *cache);
 void cache_trust(struct cache *cache);
+// As cache_suspect, and no suspicion.
+void cache_rest(struct cache *cache);
+// When somebody asked last, monotonic (`now_ns` of the question); 0: nobody ever has.
+int64_t cache_asked_ns(struct cache *cache);
 
 struct cache_counters {
   uint64_t hits, misses;
@@ -65,5 +70,6 @@ struct cache_counters {
   uint64_t suspicions;
   uint64_t bytes, entries;
   bool trusted;
+  bool resting; // nobody hears of changes, since nobody asks
 };
 void cache_counters_get(struct cache *cache, struct cache_counters *ret_counters);
