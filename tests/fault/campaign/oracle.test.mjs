@@ -200,6 +200,22 @@ test("a command is missed, unless another replica had another one in its place w
   assert.equal(missed(replaced(-9_000_000_000n, true)), 1); // another stream's
 });
 
+test("what came early to a stream that was made anew is excused, and nothing else", () => {
+  const later = 40_000_000_000n;
+  const arranged = (order, disorder) => (state) => {
+    const own = state.stream.filter(({ user }) => user === users[0]);
+    const others = state.stream.filter(({ user }) => user !== users[0]);
+    const moved = order.map((version, i) => ({ ...own[version - 1], seq: 10 + i, ns: i === 0 ? 1n : later + BigInt(i) }));
+    state.stream = [...others, ...moved];
+    state.harm.disorder = disorder;
+  };
+  const complaints = (...damage) => broken(arranged(...damage)).filter((text) => text.startsWith("I5 ")).length;
+  assert.equal(complaints([3, 1, 2], [0n]), 0);
+  assert.equal(complaints([3, 1, 2], []), 3);
+  assert.ok(complaints([3, 2, 1], [0n]) > 0);
+  assert.ok(complaints([1, 3, 2], [0n]) > 0); // too late to be early
+});
+
 test("two holders are excused while a repair commits, and not later", () => {
   const twice = (repair) => (state) => {
     state.harm.restores.push({ ...restored, repair });

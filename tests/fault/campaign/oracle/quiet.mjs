@@ -6,7 +6,7 @@ const behind = `SELECT count(*)::int AS count FROM lumin.partitions
   WHERE relayed_position <> event_position OR dead_relayed <> dead_position`;
 
 /** Waits until every command of the stream is decided and every event is out, and stays so. */
-export async function quiet(stage, { timeout = 120_000 } = {}) {
+export async function quiet(stage, { timeout = 300_000 } = {}) {
   const operator = await stage.rig.nats.connect("operator", { timeout: 10_000 });
   let before;
   let calm = 0;

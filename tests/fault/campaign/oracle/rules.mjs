@@ -69,18 +69,22 @@ function versionsAreDense({ eventsOfUser }, report) {
 
 const notice = 30_000_000_000n; // by then every publisher has seen that the stream is another one
 
-// Where the stream was made anew under a publisher's eyes, what came in between stands before what was published again;
-// later than that it must be in order.
+// Where the stream was made anew under a publisher's eyes, what was on its way stands before what is published again,
+// however long that takes. All but those early ones must be in order.
 function streamIsInOrder({ stream, harm, tally }, report) {
-  const seen = new Map();
+  const isEarly = (ns) => harm.disorder.some((at) => ns < at + notice);
+  const progress = new Map();
   for (const { user, version, seq, ns } of stream) {
-    const before = seen.get(user) ?? 0;
-    if (version !== before + 1) {
+    const told = progress.get(user) ?? { version: 0, early: new Set() };
+    progress.set(user, told);
+    if (version !== told.version + 1 && isEarly(ns)) {
       tally.disordered++;
-      const excused = harm.disorder.some((at) => ns < at + notice);
-      if (!excused) report("I5", `on the stream ${user} goes from ${before} to ${version} at ${seq}`);
+      told.early.add(version);
+      continue;
     }
-    seen.set(user, Math.max(version, before));
+    if (version !== told.version + 1) report("I5", `on the stream ${user} goes from ${told.version} to ${version} at ${seq}`);
+    told.version = Math.max(version, told.version);
+    while (told.early.delete(told.version + 1)) told.version++;
   }
 }
 
