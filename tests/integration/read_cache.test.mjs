@@ -62,6 +62,23 @@ test("nobody hears of changes whom nobody asks", async () => {
   assert.equal((await consumersOfCaches()).length, 2);
 });
 
+test("a worker rests when nobody asks any more, and listens when somebody does", async () => {
+  await workers[1].stop();
+  await workers[0].restart({ env: { LUMIN_CACHE_REST_AFTER: "1s" } });
+  const { userId, version } = await create();
+  for (let round = 0; round < 2; round++) {
+    await trusted(1);
+    await eventually(async () => (await caches(1))[0].resting, { what: "a worker at rest" });
+    await eventually(async () => (await consumersOfCaches()).length === 0, { what: "no consumer" });
+  }
+  assert.equal((await get(userId)).as("User").version, version);
+  assert.equal((await caches(1))[0].suspicions, 0);
+  assert.match(workers[0].logText(), /cache_rests reason="nobody asks"/);
+  await workers[0].restart({ env: { LUMIN_CACHE_REST_AFTER: "60s" } });
+  await workers[1].begin();
+  await trusted(2);
+});
+
 // ---- what is remembered
 
 test("what was read once is read from memory, in every query that needs users alone", async () => {
@@ -241,7 +258,7 @@ test("no read is older than asked for, whatever is killed", async (t) => {
     await more();
     const operator = await rig.connect("operator");
     const deaf = await consumersOfCaches();
-    assert.equal(deaf.length, 2, consumers.join());
+    assert.equal(deaf.length, 2, deaf.join());
     for (const name of deaf) await jetstreamApi(operator, `CONSUMER.DELETE.${streams.events}.${name}`);
     await eventually(async () => sum(await caches(), "suspicions") >= 4, { timeout: 20_000, what: "four suspicions" });
     await trusted(2);
@@ -267,21 +284,6 @@ test("while no event gets out, nobody reads anything older than cache.max_age", 
   });
   assert.ok(checker.most <= maxAge, checker.report());
   await trusted(2);
-});
-
-test("a worker rests when nobody asks any more, and listens when somebody does", async () => {
-  const [worker] = workers;
-  await Promise.all(workers.map((each) => each.stop()));
-  await worker.restart({ env: { LUMIN_CACHE_REST_AFTER: "1s" } });
-  const { userId, version } = await create();
-  for (let round = 0; round < 2; round++) {
-    await trusted(1);
-    await eventually(async () => (await caches(1))[0].resting, { what: "a worker at rest" });
-    await eventually(async () => (await consumersOfCaches()).length === 0, { what: "no consumer" });
-  }
-  assert.equal((await get(userId)).as("User").version, version);
-  assert.equal((await caches(1))[0].suspicions, 0);
-  assert.match(worker.logText(), /cache_rests reason="nobody asks"/);
 });
 
 test("a worker without a cache asks PostgreSQL, and says so", async () => {
