@@ -56,6 +56,7 @@ struct batch {
 
   const struct precedents *precedents; // of a repair; NULL: none
   const struct command *stopped;       // ... the command that has to wait
+  bool refuted;                        // ... a command was disproved: decide again
   struct void_range *voids;
   size_t void_count;
 };
@@ -68,8 +69,9 @@ LUMIN_MUST_USE enum lumin_status claims_move(struct batch *batch, const struct u
                                              struct refusal *ret_refusal);
 // As claims_move, of a change that is a fact: whoever else holds a key has given it up in the meantime.
 LUMIN_MUST_USE enum lumin_status claims_force(struct batch *batch, const struct user *before, const struct user *after);
-// Whether the change takes a key; and whether that was decided on rows.
-bool change_claims(const struct user *before, const struct user *after);
+// Whether the change takes a key, and whose that was.
+enum command_claim change_claim(struct batch *batch, const struct user *before, const struct user *after);
+// Whether the keys that it takes were read for this batch.
 bool claims_are_known(struct batch *batch, const struct user *before, const struct user *after);
 // A change that is known not to have been: refuses it for the key that another user must have held. INTERNAL where it
 // asks for none.
@@ -82,7 +84,7 @@ bool claims_need_look(const struct batch *batch);
 // precedent.c
 // Where it is the command's turn to lead to its published events, it has no fault.
 void command_acquit(struct batch *batch, struct command *command);
-// Its id is that of an earlier command that waits (precedent.h).
+// Its id is that of an earlier command that waits (precedent.h), or of one that was applied.
 bool command_is_preceded(const struct batch *batch, const struct command *command);
 // What a decision comes to that precedents bind, its claims included; `status` is that of the decision itself.
 LUMIN_MUST_USE enum lumin_status decision_follow(struct batch *batch, struct command *command,

@@ -181,10 +181,16 @@ enum lumin_status claims_force(struct batch *batch, const struct user *before, c
   return status;
 }
 
-bool change_claims(const struct user *before, const struct user *after) {
+enum command_claim change_claim(struct batch *batch, const struct user *before, const struct user *after) {
   struct key_change changes[2];
+  enum command_claim found = CLAIM_NONE;
   changes_find(before, after, changes);
-  return change_takes(&changes[0]) || change_takes(&changes[1]);
+  for (size_t i = 0; i < 2; i++) {
+    const struct claim *claim = change_takes(&changes[i]) ? claim_get(batch, changes[i].kind, changes[i].new) : NULL;
+    bool disputed = claim != NULL && !uuid_is_nil(&claim->before) && !uuid_equal(&claim->before, &after->id);
+    found = disputed ? CLAIM_DISPUTED : claim != NULL && found == CLAIM_NONE ? CLAIM_MADE : found;
+  }
+  return found;
 }
 
 bool claims_are_known(struct batch *batch, const struct user *before, const struct user *after) {

@@ -14,7 +14,8 @@ static enum lumin_status decisions_reset(struct batch *batch) {
   for (size_t i = 0; i < batch->count; i++) {
     struct command *command = &batch->commands[i];
     command->outcome = (struct outcome){0};
-    command->unrecorded = command->replaces = command->claims = false;
+    command->unrecorded = command->replaces = false;
+    command->claim = CLAIM_NONE;
     struct working *working = batch_working(batch, &command->user_id);
     if (working != NULL) {
       working->now = working->before;
@@ -23,11 +24,20 @@ static enum lumin_status decisions_reset(struct batch *batch) {
   return claims_init(batch);
 }
 
-enum lumin_status batch_decide(struct batch *batch) {
+static enum lumin_status commands_decide(struct batch *batch) {
   enum lumin_status status = decisions_reset(batch);
   for (size_t i = 0; i < batch->count && status == LUMIN_OK; i++) {
     status = command_decide(batch, &batch->commands[i]);
   }
+  return status;
+}
+
+enum lumin_status batch_decide(struct batch *batch) {
+  enum lumin_status status = LUMIN_OK;
+  do {
+    batch->refuted = false;
+    status = commands_decide(batch);
+  } while (batch->refuted); // each time one command more
   if (status == LUMIN_OK && (claims_need_look(batch) || users_need_look(batch))) {
     return LUMIN_CONFLICT;
   }
@@ -102,7 +112,7 @@ static enum lumin_status command_decide(struct batch *batch, struct command *com
   return command_apply(batch, command);
 }
 
-// A repair knows of some commands that they were applied, and not what they held: any content passes for theirs.
+// A repair knows of some commands what came of them, and not what they held: any content passes for theirs.
 static bool content_is_other(const struct outcome *earlier, const struct command *command) {
   static const uint8_t unknown[CONTENT_HASH_LEN] = {0};
   return memcmp(earlier->content_hash, unknown, CONTENT_HASH_LEN) != 0 &&

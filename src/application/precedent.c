@@ -42,8 +42,10 @@ enum lumin_status batch_follow(struct batch *batch, const struct precedents *pre
   for (size_t i = 0; i < batch->count; i++) {
     struct command *command = &batch->commands[i];
     const struct precedent *first = uuid_map_get(firsts, &command->command_id);
-    if (first != NULL && first->partition == command->inbound->partition &&
-        uuid_equal(&first->user_id, &command->user_id)) {
+    bool is_own = first != NULL && first->partition == command->inbound->partition &&
+                  uuid_equal(&first->user_id, &command->user_id);
+    command->id_is_others = first != NULL && !is_own;
+    if (is_own) {
       command_bind(command, first, precedents_count(precedents, first));
     }
   }
@@ -132,6 +134,9 @@ static bool turn_is(struct batch *batch, const struct command *command) {
 }
 
 bool command_is_preceded(const struct batch *batch, const struct command *command) {
+  if (command->id_is_others && !command->dead) { // which was applied, so this one can only have been dead
+    return true;
+  }
   const struct uuid_map *waiting = batch->precedents->waiting;
   uintptr_t seq = waiting != NULL ? (uintptr_t)uuid_map_get(waiting, &command->command_id) : 0;
   return seq != 0 && seq < command->inbound->seq && command->precedent_count == 0;
@@ -241,47 +246,83 @@ static enum lumin_status precedents_take(struct batch *batch, const struct comma
 
 // ---- a command of which nothing is published
 
-// The last command before this one that took a key in the same hole.
-static struct command *rival_find(struct batch *batch, const struct command *command) {
-  for (struct command *rival = batch->commands + (command - batch->commands); rival-- > batch->commands;) {
-    bool applied = rival->outcome.status == OUTCOME_APPLIED && !rival->unrecorded;
-    if (rival->inbound->partition != command->inbound->partition || !applied) {
-      continue;
+// Later events of its user are published, so it was applied.
+static bool is_followed(const struct batch *batch, const struct command *command) {
+  const struct precedents *all = batch->precedents;
+  for (size_t i = 0; i < all->run_count; i++) {
+    if (uuid_equal(&all->runs[i].user_id, &command->user_id) && all->runs[i].last > command->outcome.version) {
+      return true;
     }
-    if (rival->precedent_count > 0) {
-      return NULL; // where the hole begins
-    }
-    if (rival->claims) {
-      return rival;
+  }
+  return false;
+}
+
+// Of the applied commands of the partition in this batch, the last one before that one; NULL: none.
+static struct command *applied_before(struct batch *batch, const struct command *command) {
+  for (struct command *each = batch->commands + (command - batch->commands); each-- > batch->commands;) {
+    if (each->inbound->partition == command->inbound->partition && each->outcome.status == OUTCOME_APPLIED &&
+        !each->unrecorded) {
+      return each;
     }
   }
   return NULL;
 }
 
-// What needs no key was applied, whatever the others did; where no room is left for it, another command has filled its
-// place: one that wanted a key, and did not get it from who held it by the order of commits. Found out on rows only.
-// Where none has, its id was that of a command that is gone.
+// A command that took a key in the same hole: the last one whose key was another's, else the last one.
+static struct command *rival_find(struct batch *batch, const struct command *command) {
+  struct command *found = NULL;
+  struct command *rival = applied_before(batch, command);
+  for (; rival != NULL && rival->precedent_count == 0; rival = applied_before(batch, rival)) {
+    if (rival->claim == CLAIM_NONE || is_followed(batch, rival)) {
+      continue;
+    }
+    if (rival->claim == CLAIM_DISPUTED) {
+      return rival;
+    }
+    found = found != NULL ? found : rival;
+  }
+  return found;
+}
+
+// One of an earlier batch may have the place.
+static bool hole_is_claimed(struct batch *batch, const struct command *command) {
+  const struct command *each = applied_before(batch, command);
+  while (each != NULL && each->precedent_count == 0) {
+    each = applied_before(batch, each);
+  }
+  const bool *claimed = batch->precedents->claimed;
+  return each == NULL && claimed != NULL && claimed[command->inbound->partition];
+}
+
+// What needs no key was applied, as a rule; where no room is left for it, another command has filled its place: one
+// that wanted a key, and did not get it from who held it by the order of commits. That is found out on rows only. Where
+// no command can have, its id was that of one that is gone.
 static enum lumin_status command_crowded(struct batch *batch, const struct command *command,
                                          const struct decision *decision) {
+  if (command->precedent_count > 0) { // under an id that comes again, and led to events then: this one was dead
+    return LUMIN_INTERNAL;
+  }
   struct command *rival = versions_are_free(batch, command, decision) ? rival_find(batch, command) : NULL;
   if (rival == NULL) {
-    return batch->precedents->expired ? LUMIN_COMMAND_ID_REUSED : LUMIN_INTERNAL;
+    bool is_reused = batch->precedents->expired && !hole_is_claimed(batch, command);
+    return is_reused ? LUMIN_COMMAND_ID_REUSED : LUMIN_INTERNAL;
   }
-  rival->disproved = batch->doubtful;
+  rival->disproved = batch->refuted = batch->doubtful;
   return LUMIN_CONFLICT;
 }
 
 static enum lumin_status decision_place(struct batch *batch, struct command *command, struct decision *decision) {
   const struct user *before = &command_working(batch, command)->now;
-  bool claims = change_claims(before, &decision->user);
+  enum command_claim claim = change_claim(batch, before, &decision->user);
   bool free = there_is_room(batch, command, decision) && versions_are_free(batch, command, decision);
-  if (!free || (claims && command->disproved)) {
-    return claims ? claims_disprove(batch, before, &decision->user, &decision->refusal)
-                  : command_crowded(batch, command, decision);
+  if (!free || (claim != CLAIM_NONE && command->disproved)) {
+    return claim != CLAIM_NONE ? claims_disprove(batch, before, &decision->user, &decision->refusal)
+                               : command_crowded(batch, command, decision);
   }
   enum lumin_status status = claims_move(batch, before, &decision->user, &decision->refusal);
-  command->claims = claims && status == LUMIN_OK;
-  if (command->claims && there_is_an_end(batch, command) && claims_are_known(batch, before, &decision->user)) {
+  bool claims = claim != CLAIM_NONE && status == LUMIN_OK;
+  command->claim = claims ? claim : CLAIM_NONE;
+  if (claims && there_is_an_end(batch, command) && claims_are_known(batch, before, &decision->user)) {
     batch->stopped = command;
     return LUMIN_STOPPED;
   }

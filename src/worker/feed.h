@@ -37,7 +37,7 @@ struct feed {
 };
 
 enum feed_input_kind {
-  FEED_IN_LINKED,    // a new link: everything asked for on the last one is gone
+  FEED_IN_LINKED,    // a new link: everything asked for on the last one is gone; or, after REST, the same one
   FEED_IN_UNLINKED,  // it is lost
   FEED_IN_REST,      // nobody wants to hear: nothing is done until LINKED, which may say the same link again
   FEED_IN_CREATED,   // generation

@@ -72,7 +72,11 @@ static void refresher_rest(struct refresher *refresher) {
     cache_rest(refresher->worker->cache); // also where it was not trusted
     refresher_feed(refresher, (struct feed_input){.kind = FEED_IN_REST});
     log_info("cache_rests", log_string("reason", refresher->feed.reason));
-  } else if (refresher->link != NULL) {
+    return;
+  }
+  cache_wake(refresher->worker->cache);
+  refresher->doubt_reported = false;
+  if (refresher->link != NULL) {
     refresher_feed(refresher, (struct feed_input){.kind = FEED_IN_LINKED});
   }
 }

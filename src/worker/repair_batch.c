@@ -13,7 +13,7 @@
 #include "repair_internal.h"
 
 #define ATTEMPTS 40 // of one batch
-#define DOUBTS 24   // conflicts in a row before a batch is cut
+#define DOUBTS 8    // conflicts before a batch is cut
 #define ATTEMPT_PAUSE_US 50000
 
 struct replay {
@@ -28,6 +28,7 @@ struct replay {
   bool free;               // it is
   struct uuid_map *passed; // by command id: the first sequence at which one was passed over
   bool commands_gone;      // some expired before they could be decided again
+  bool *claimed;           // by partition: precedent.h
   struct inbound *messages;
   uint64_t *next;
   struct replay_counters counters;
@@ -63,18 +64,20 @@ struct replay *replay_create(struct repair *repair) {
   replay->truths = calloc(repair->partitions, sizeof *replay->truths);
   replay->stuck = calloc(repair->partitions, sizeof *replay->stuck);
   replay->waits = calloc(repair->partitions, sizeof *replay->waits);
+  replay->claimed = calloc(repair->partitions, sizeof *replay->claimed);
   replay->passed = uuid_map_create();
   replay->next = calloc(repair->partitions, sizeof *replay->next);
   replay->messages = calloc(REPAIR_BATCH, sizeof *replay->messages);
   bool whole = replay->codec != NULL && replay->memory != NULL && replay->arena != NULL && replay->truths != NULL &&
-               replay->stuck != NULL && replay->waits != NULL && replay->passed != NULL && replay->next != NULL &&
-               replay->messages != NULL;
+               replay->stuck != NULL && replay->waits != NULL && replay->claimed != NULL && replay->passed != NULL &&
+               replay->next != NULL && replay->messages != NULL;
   if (!whole || pipeline_init(&replay->pipeline) != LUMIN_OK) {
     replay_destroy(replay);
     return NULL;
   }
   truths_fill(replay);
   replay->commands_gone = commands_are_gone(repair);
+  memset(replay->claimed, repair->unfinished, repair->partitions); // an earlier run has not left that
   replay->pipeline.codec = codec_port(replay->codec);
   replay->pipeline.store = store_port(&repair->tenure.store);
   replay->pipeline.memory = replay->memory;
@@ -95,6 +98,7 @@ void replay_destroy(struct replay *replay) {
   free(replay->truths);
   free(replay->stuck);
   free(replay->waits);
+  free(replay->claimed);
   uuid_map_destroy(replay->passed);
   free(replay->next);
   free(replay->messages);
@@ -228,6 +232,7 @@ static enum lumin_status precedents_read(struct replay *replay, const struct bat
     ids[i] = commands[i].command_id;
   }
   precedents->expired = replay->commands_gone;
+  precedents->claimed = replay->claimed;
   enum lumin_status status =
       ids != NULL ? items_read(replay, (struct staged_ids){ids, count}, precedents) : LUMIN_NO_MEMORY;
   if (status == LUMIN_OK && holes_are_there(replay, commands, count, precedents)) {
@@ -284,6 +289,18 @@ static void batch_count(struct replay *replay, const struct batch *batch) {
   }
 }
 
+// Behind the last published event of each partition.
+static void claims_note(struct replay *replay, const struct batch *batch) {
+  size_t count = 0;
+  const struct command *commands = batch_commands(batch, &count);
+  for (size_t i = 0; i < count; i++) {
+    bool *claimed = &replay->claimed[commands[i].inbound->partition];
+    if (commands[i].outcome.status == OUTCOME_APPLIED && !commands[i].unrecorded) {
+      *claimed = commands[i].precedent_count == 0 && (*claimed || commands[i].claim != CLAIM_NONE);
+    }
+  }
+}
+
 // What is in the table now is no precedent any more.
 static enum lumin_status batch_forget(struct replay *replay, const struct batch *batch) {
   struct staged_position positions[REPAIR_BATCH];
@@ -325,6 +342,7 @@ static enum lumin_status batch_try(struct replay *replay, const struct inbound *
   }
   if (status == LUMIN_OK) {
     batch_count(replay, batch);
+    claims_note(replay, batch);
     status = batch_forget(replay, batch);
   }
   FAILPOINT("repair.committed");

@@ -110,7 +110,8 @@ test("the statistics show the lanes, the door and the cache", async () => {
   for (const { cache } of data) {
     for (const count of ["hits", "misses", "changes", "outrun", "evictions", "suspicions", "entries", "bytes"])
       assert.ok(Number.isInteger(cache[count]), count);
-    assert.equal(cache.trusted, !cache.resting);
+    assert.ok(typeof cache.trusted === "boolean" && typeof cache.resting === "boolean");
+    assert.ok(!(cache.trusted && cache.resting));
     assert.ok(cache.bytes > 0 && cache.bytes < cache.max_bytes);
   }
 });

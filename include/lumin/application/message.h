@@ -61,6 +61,13 @@ enum refused_headers {
   REFUSED_REPLY_TO = 4,
 };
 
+// In a repair: whether a command of which nothing is published has taken an e-mail or a phone.
+enum command_claim {
+  CLAIM_NONE,
+  CLAIM_MADE,
+  CLAIM_DISPUTED, // that another user had when the batch began
+};
+
 struct command {
   const struct inbound *inbound;
   const struct method *method; // NULL: unknown
@@ -85,11 +92,12 @@ struct command {
   bool wrong_partition;               // published past the mapping
   const struct precedent *precedents; // of a repair: the events it has led to already
   size_t precedent_count;
-  bool disproved; // of a repair: the place that it would fill is another's, so it was refused
+  bool id_is_others; // of a repair: the event stream holds events of another command under its id
+  bool disproved;    // of a repair: the place that it would fill is another's, so it was refused; for good
 
   // of the last decision
   struct outcome outcome;
   bool unrecorded; // gives an earlier outcome again, refuses a used id, or a later decision replaces it
   bool replaces;   // its earlier outcome, DEAD, has a row
-  bool claims;     // of a repair: it took an e-mail or a phone, and nothing published says so
+  enum command_claim claim;
 };

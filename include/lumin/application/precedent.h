@@ -32,6 +32,8 @@ struct precedents {
   const struct precedent_run *runs; // of the batch's users: needed where there are holes among the positions
   size_t run_count;
   bool expired; // commands are gone that the table does not know: nobody can tell which ids they had
+  // By partition: a command of an earlier batch took an e-mail or a phone behind the last published event. NULL: none.
+  const bool *claimed;
   // By id: the sequences (as pointers) of commands that are not decided yet. A later one of another partition that
   // comes under the same id has other content, and is refused for it. NULL: none.
   const struct uuid_map *waiting;
@@ -39,6 +41,7 @@ struct precedents {
 
 // Between batch_decode and batch_load. `precedents` must outlive the batch. An inbound that is `expired` stands for a
 // command of which only the events are left. batch_decide then may say
+//   CONFLICT as without precedents; what was found out of the batch's commands until then is kept in it
 //   GAP      an event between the table and those of the stream is nowhere to be had
 //   STOPPED  a command behind its partition's last published event wants an e-mail or a phone: it may not have been
 //            decided at all, so it has to wait until all that was published is in the table

@@ -6,12 +6,14 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "lumin/base/clock.h"
 #include "shard.h"
 
 #define SHARDS 32U // far more than threads
 #define SHARD_BITS 5
 #define BYTES_PER_BUCKET 512 // about what one user takes
 #define BUCKETS_LEAST 16
+#define ASKED_GRAIN (10 * NS_PER_MS)
 
 struct cache {
   int64_t max_age_ns;
@@ -90,10 +92,17 @@ static bool entry_answers(const struct cache *cache, const struct entry *entry, 
          question->time_ns >= entry->user.from_ns && question->time_ns < entry->user.until_ns;
 }
 
+// Seldom, since every thread reads what lies beside it.
+static void asked_note(struct cache *cache, int64_t now_ns) {
+  if (now_ns - atomic_load_explicit(&cache->asked_ns, memory_order_relaxed) > ASKED_GRAIN) {
+    atomic_store_explicit(&cache->asked_ns, now_ns, memory_order_relaxed);
+  }
+}
+
 bool cache_get(struct cache *cache, const struct cache_question *question, struct arena *arena,
                struct cached_user *ret_user) {
   uint64_t hash = uuid_hash(&question->user_id);
-  atomic_store_explicit(&cache->asked_ns, question->now_ns, memory_order_relaxed);
+  asked_note(cache, question->now_ns);
   struct shard *shard = shard_lock(cache, hash);
   struct entry *entry = entry_find(cache, shard, hash, &question->user_id);
   bool found = entry != NULL && entry_answers(cache, entry, question);
@@ -214,6 +223,8 @@ void cache_rest(struct cache *cache) {
   atomic_store(&cache->resting, true);
 }
 
+void cache_wake(struct cache *cache) { atomic_store(&cache->resting, false); }
+
 int64_t cache_asked_ns(struct cache *cache) { return atomic_load_explicit(&cache->asked_ns, memory_order_relaxed); }
 
 void cache_trust(struct cache *cache) {
@@ -221,7 +232,6 @@ void cache_trust(struct cache *cache) {
   if (!generation_is_trusted(generation)) {
     (void)atomic_compare_exchange_strong(&cache->generation, &generation, generation + 1);
   }
-  atomic_store(&cache->resting, false);
 }
 
 void cache_counters_get(struct cache *cache, struct cache_counters *ret_counters) {

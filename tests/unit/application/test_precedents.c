@@ -19,6 +19,8 @@ struct published {
   struct arena *arena;
   struct uuid_map *waiting; // beside it: the commands that were left
   bool expired;             // and that some are gone
+  bool claimed[FAKE_PARTITIONS];
+  struct inbound stopped; // the last command that had to wait
 };
 
 static int item_compare(const void *a, const void *b) {
@@ -78,9 +80,10 @@ static void read_stream(const struct rig *rig, const struct published *stream, c
   reading->all.runs = reading->runs;
   reading->all.waiting = stream->waiting;
   reading->all.expired = stream->expired;
+  reading->all.claimed = stream->claimed;
 }
 
-static enum lumin_status replay_batch(struct rig *rig, const struct published *stream, const struct inbound *messages,
+static enum lumin_status replay_batch(struct rig *rig, struct published *stream, const struct inbound *messages,
                                       size_t count, struct result *ret_results) {
   static struct reading reading;
   struct batch *batch = batch_create(&rig->pipeline, rig->arena, messages, count);
@@ -102,6 +105,8 @@ static enum lumin_status replay_batch(struct rig *rig, const struct published *s
   }
   if (status == LUMIN_OK && ret_results)
     rig_collect(batch, ret_results);
+  if (status == LUMIN_STOPPED)
+    stream->stopped = *batch_stopped(batch)->inbound;
   arena_reset(rig->arena);
   return status;
 }
@@ -216,8 +221,8 @@ static void identifiers_settle(struct rig *rig) {
 
 struct replay {
   struct worlds *worlds;
-  bool stopped[FAKE_PARTITIONS];
-  size_t left[STEPS_MAX]; // indexes of what is for the worker
+  uint64_t stopped[FAKE_PARTITIONS]; // from that sequence on; 0: not at all
+  size_t left[STEPS_MAX];            // indexes of what is for the worker
   size_t left_count;
 };
 
@@ -230,13 +235,14 @@ static void replay_leave(struct replay *replay, size_t index) {
     cr_assert_eq(uuid_map_put(waiting, &id, (void *)(uintptr_t)message->seq, NULL), LUMIN_OK);
 }
 
-// As many of some commands as are not of a partition that was stopped; the others are left.
+// As many of some commands as are not behind one that was stopped; the others are left.
 static size_t replay_pick(struct replay *replay, const size_t *indexes, size_t count, struct inbound *messages,
                           size_t *picked) {
   size_t some = 0;
   for (size_t i = 0; i < count; i++) {
     const struct inbound *message = &replay->worlds->messages[indexes[i]];
-    if (replay->stopped[message->partition]) {
+    uint64_t stopped = replay->stopped[message->partition];
+    if (stopped != 0 && message->seq >= stopped) {
       replay_leave(replay, indexes[i]);
     } else {
       picked[some] = indexes[i];
@@ -246,7 +252,7 @@ static size_t replay_pick(struct replay *replay, const size_t *indexes, size_t c
   return some;
 }
 
-// In batches of some size, which are cut to find out whom a repair has to leave to the worker.
+// In batches of some size.
 static void replay_some(struct replay *replay, const size_t *indexes, size_t count, size_t size) {
   static struct inbound messages[STEPS_MAX];
   static struct result results[STEPS_MAX];
@@ -257,20 +263,16 @@ static void replay_some(struct replay *replay, const size_t *indexes, size_t cou
     struct worlds *worlds = replay->worlds;
     enum lumin_status status =
         some > 0 ? replay_batch(worlds->repaired, &worlds->stream, messages, some, results) : LUMIN_OK;
-    if (status == LUMIN_STOPPED && some > 1) {
-      replay->left_count = left;
-      replay_some(replay, indexes + done, limit / 2, size);
-      done += limit / 2;
+    if (status == LUMIN_STOPPED) {
+      uint64_t *stopped = &replay->stopped[worlds->stream.stopped.partition];
+      cr_assert(*stopped == 0 || worlds->stream.stopped.seq < *stopped, "it would go on for ever");
+      *stopped = worlds->stream.stopped.seq;
+      replay->left_count = left; // and the same again, without it
       continue;
     }
-    if (status == LUMIN_STOPPED) {
-      replay->stopped[messages[0].partition] = true;
-      replay_leave(replay, picked[0]);
-    } else {
-      cr_assert_eq(status, LUMIN_OK, "%s", status_name(status));
-      for (size_t i = 0; i < some; i++)
-        worlds->second[picked[i]] = results[i];
-    }
+    cr_assert_eq(status, LUMIN_OK, "%s", status_name(status));
+    for (size_t i = 0; i < some; i++)
+      worlds->second[picked[i]] = results[i];
     done += limit;
   }
 }
@@ -469,6 +471,35 @@ Test(precedents, a_hole_is_not_filled_by_who_was_refused_an_address) {
   worlds_destroy(worlds);
 }
 
+// Two wanted an address in the hole, and one of them was refused: the one whose address another user had.
+Test(precedents, of_two_that_took_an_address_the_disputed_one_was_refused) {
+  struct worlds *worlds = worlds_create();
+  unsigned near = neighbour_of(1, 3), next = neighbour_of(1, near + 1), last = neighbour_of(1, next + 1);
+  const struct step before[] = {{CREATE(1, "a@example.com"), .id = 1},
+                                {CREATE(2, "b@example.com"), .id = 2},
+                                {CREATE(near, "n@example.com"), .id = 3},
+                                {CREATE(next, "x@example.com"), .id = 4},
+                                {CREATE(last, "l@example.com"), .id = 5}};
+  worlds_send(worlds, before, COUNT(before));
+  worlds_keep(worlds);
+  const struct step steps[] = {{MAIL(2, "c@example.com"), .id = 6},
+                               {MAIL(1, "b@example.com"), .id = 7},
+                               {MAIL(near, "free@example.com"), .id = 8},
+                               {RENAME(next, "Bob"), .id = 9},
+                               {RENAME(last, "Zoe"), .id = 10}};
+  for (size_t i = 0; i < COUNT(steps); i++)
+    worlds->messages[worlds->count++] = message_make(worlds->lost, &steps[i]);
+  for (size_t i = 6; i < 10; i++)
+    rig_apply(worlds->lost, &worlds->messages[i], 1, &worlds->first[i]);
+  rig_apply(worlds->lost, &worlds->messages[5], 1, &worlds->first[5]);
+  cr_assert_eq(worlds->first[6].outcome.refusal.reason, LUMIN_EMAIL_TAKEN);
+  publish_without(worlds, (const unsigned[]){5, 6}, 2); // the address of `near`, the name of `next`
+  worlds_replay(worlds, 8);
+  outcomes_expect_same(worlds);
+  tables_expect_same(worlds);
+  worlds_destroy(worlds);
+}
+
 // The stream has lost a message in the middle of a user's: its command makes it again, at its own position.
 Test(precedents, a_version_in_the_middle_is_made_again) {
   struct worlds *worlds = worlds_create();
@@ -535,6 +566,94 @@ Test(precedents, commands_that_are_gone_leave_their_events_and_outcomes) {
     cr_expect_eq(again[i].outcome.stream_seq, 0);
     cr_expect(again[i].unrecorded);
   }
+  worlds_destroy(worlds);
+}
+
+// A command was dead, and was applied when it was sent again; today it would not be dead. Its events are the second's,
+// whatever is gone beside it.
+Test(precedents, what_was_dead_and_sent_again_does_not_take_its_own_id) {
+  struct worlds *worlds = worlds_create();
+  worlds_keep(worlds);
+  const struct step steps[] = {{CREATE(1, "a@example.com"), .id = 1},
+                               {RENAME(1, "Eve"), .id = 2, .payload = SPAN_LITERAL("\xff")},
+                               {RENAME(1, "Bob"), .id = 3},
+                               {RENAME(1, "Eve"), .id = 2},
+                               {RENAME(1, "Zoe"), .id = 4}};
+  worlds_send(worlds, steps, COUNT(steps));
+  cr_assert_eq(worlds->first[3].outcome.version, 3);
+  publish_all(worlds);
+  worlds->stream.expired = true;
+  worlds->messages[1].payload = worlds->messages[3].payload;
+  worlds_replay(worlds, 1);
+  cr_expect_eq(worlds->second[1].outcome.status, OUTCOME_DEAD);
+  worlds->second[1].outcome = worlds->first[1].outcome; // for another reason than the first time
+  outcomes_expect_same(worlds);
+  tables_expect_same(worlds);
+  worlds_destroy(worlds);
+}
+
+// Where commands are gone, one that finds no place had a used id, unless an earlier batch has given its place away.
+Test(precedents, who_is_crowded_out_by_an_earlier_batch_is_dead) {
+  for (int claimed = 0; claimed <= 1; claimed++) {
+    struct worlds *worlds = worlds_create();
+    worlds_keep(worlds);
+    const struct step steps[] = {{CREATE(1, "a@example.com"), .id = 1}, {RENAME(1, "Eve"), .id = 2}};
+    worlds_send(worlds, steps, COUNT(steps));
+    publish_all(worlds);
+    struct rig *rig = worlds->repaired;
+    const struct step crowded = {RENAME(1, "Zoe"), .id = 4};
+    struct inbound messages[] = {worlds->messages[0], message_make(rig, &crowded), worlds->messages[1]};
+    struct result results[3];
+    worlds->stream.expired = true;
+    worlds->stream.claimed[messages[0].partition] = claimed;
+    cr_assert_eq(replay_batch(rig, &worlds->stream, &messages[0], 1, &results[0]), LUMIN_OK);
+    cr_assert_eq(replay_batch(rig, &worlds->stream, &messages[1], 2, &results[1]), LUMIN_OK);
+    cr_expect_eq(results[1].outcome.status, claimed ? OUTCOME_DEAD : OUTCOME_REJECTED);
+    cr_expect_eq(results[2].outcome.version, 2);
+    arena_destroy(messages[1].handle);
+    worlds_destroy(worlds);
+  }
+}
+
+// An address whose user has later events on the stream was taken: another had to be refused.
+Test(precedents, who_has_later_events_was_not_refused) {
+  struct worlds *worlds = worlds_create();
+  unsigned near = neighbour_of(1, 3);
+  const struct step before[] = {{CREATE(1, "a@example.com"), .id = 1}, {CREATE(near, "n@example.com"), .id = 2}};
+  worlds_send(worlds, before, COUNT(before));
+  worlds_keep(worlds);
+  const struct step steps[] = {{RENAME(9, "Ada"), .id = 3}, // not found, and gone
+                               {MAIL(near, "free@example.com"), .id = 4},
+                               {RENAME(1, "Bob"), .id = 3},
+                               {RENAME(near, "Zoe"), .id = 5}};
+  worlds_send(worlds, steps, COUNT(steps));
+  cr_assert_eq(worlds->first[4].outcome.refusal.reason, LUMIN_COMMAND_ID_REUSED);
+  publish_without(worlds, (const unsigned[]){3}, 1);
+  worlds->stream.expired = true;
+  cr_assert_eq(replay_batch(worlds->repaired, &worlds->stream, &worlds->messages[3], 3, &worlds->second[3]), LUMIN_OK);
+  for (size_t i = 3; i < 6; i++)
+    outcome_expect_same(i, &worlds->first[i].outcome, &worlds->second[i].outcome);
+  worlds_destroy(worlds);
+}
+
+// By the stream the refused one of two commands with an id comes first.
+Test(precedents, an_id_belongs_to_the_command_whose_events_are_published) {
+  struct worlds *worlds = worlds_create();
+  worlds_send(worlds, (struct step[]){{CREATE(1, "a@example.com"), .id = 1}, {CREATE(2, "b@example.com"), .id = 2}}, 2);
+  worlds_keep(worlds);
+  const struct step steps[] = {{RENAME(1, "Eve"), .id = 3}, {RENAME(2, "Zoe"), .id = 3}, {RENAME(1, "Bob"), .id = 4}};
+  for (size_t i = 0; i < COUNT(steps); i++)
+    worlds->messages[worlds->count++] = message_make(worlds->lost, &steps[i]);
+  rig_apply(worlds->lost, &worlds->messages[3], 1, &worlds->first[3]);
+  rig_apply(worlds->lost, &worlds->messages[2], 1, &worlds->first[2]);
+  rig_apply(worlds->lost, &worlds->messages[4], 1, &worlds->first[4]);
+  cr_assert_neq(worlds->messages[2].partition, worlds->messages[3].partition);
+  cr_assert_eq(worlds->first[2].outcome.refusal.reason, LUMIN_COMMAND_ID_REUSED);
+  publish_all(worlds);
+  worlds->stream.expired = true;
+  worlds_replay(worlds, 1);
+  outcomes_expect_same(worlds);
+  tables_expect_same(worlds);
   worlds_destroy(worlds);
 }
 

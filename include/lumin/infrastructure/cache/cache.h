@@ -19,7 +19,7 @@ struct cache_limits {
   int64_t max_age_ns;
 };
 
-// At rest until it is trusted. NULL without memory.
+// At rest. NULL without memory.
 struct cache *cache_create(const struct cache_limits *limits);
 void cache_destroy(struct cache *cache); // NULL is fine
 
@@ -57,9 +57,10 @@ void cache_keep(struct cache *cache, const struct uuid *user_id, uint64_t ticket
 
 void cache_suspect(struct cache *cache);
 void cache_trust(struct cache *cache);
-// As cache_suspect, and no suspicion.
+// As cache_suspect, and no suspicion; until cache_wake, which says that somebody listens again, or tries to.
 void cache_rest(struct cache *cache);
-// When somebody asked last, monotonic (`now_ns` of the question); 0: nobody ever has.
+void cache_wake(struct cache *cache);
+// When somebody asked last, to 10 ms (`now_ns` of the question, monotonic); 0: nobody ever has.
 int64_t cache_asked_ns(struct cache *cache);
 
 struct cache_counters {

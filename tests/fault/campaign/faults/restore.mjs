@@ -96,8 +96,9 @@ const restore = (name, expired) => ({
     harm.restores.push(restored); // whatever becomes of the rest
     await bringBack(stage.rig, copy);
     restored.repair[0] = await mark(stage, "repair");
-    const events = await repair(context);
-    restored.repair[1] = await mark(stage, "repaired");
+    const events = await repair(context).finally(async () => {
+      restored.repair[1] = await mark(stage, "repaired");
+    });
     await stage.sql("UPDATE lumin.lost_ranges SET acknowledged_at = clock_timestamp() WHERE acknowledged_at IS NULL");
     for (const slot of running) slot.start();
     return `${events} events adopted`;
