@@ -9,6 +9,7 @@
 #define LATE_HEARTBEATS 2   // past a request's expiry: it has ended, though nobody said so (2.9 may lose a 408)
 #define BARREN_PULLS 3      // that end in a row with nothing between: the next one waits a heartbeat
 #define AHEAD_MIN_NS NS_PER_SECOND
+#define BEHIND_INSPECTIONS 2 // in a row, before the message that does not come is asked for
 
 static uint64_t u64_max(uint64_t a, uint64_t b) { return a > b ? a : b; }
 static int64_t i64_max(int64_t a, int64_t b) { return a > b ? a : b; }
@@ -174,9 +175,17 @@ void heartbeat_accept(struct cursor *cursor, const struct cursor_input *input, s
   pulls_refill(cursor, input->now_ns, actions);
 }
 
+static void behind_prove(struct cursor *cursor, struct cursor_actions *actions);
+
 void advance_finish(struct cursor *cursor, const struct cursor_input *input, struct cursor_actions *actions) {
   struct cursor_private *p = &cursor->p;
-  if (!question_answer(cursor, CURSOR_ASKED_MESSAGE, input) || !advance_possible(cursor, input->seq))
+  if (!question_answer(cursor, CURSOR_ASKED_MESSAGE, input))
+    return;
+  if (p->proving) {
+    behind_prove(cursor, actions);
+    return;
+  }
+  if (!advance_possible(cursor, input->seq))
     return;
   p->committed_seq = input->seq;
   p->advanced_ns = input->now_ns;
@@ -186,7 +195,8 @@ void advance_finish(struct cursor *cursor, const struct cursor_input *input, str
 
 void advance_forget(struct cursor *cursor, const struct cursor_input *input, struct cursor_actions *actions) {
   (void)actions;
-  (void)question_answer(cursor, CURSOR_ASKED_MESSAGE, input);
+  if (question_answer(cursor, CURSOR_ASKED_MESSAGE, input))
+    cursor->p.proving = false;
 }
 
 // Inspection: what the consumer itself would never tell. The stream first, then the consumer.
@@ -203,6 +213,28 @@ static void inspect_expiry(struct cursor *cursor, struct stream_range range, str
   p->floor_seq = u64_max(p->floor_seq, range.first - 1);
 }
 
+// A consumer may live on a server whose copy of the stream has not got all of it (a replica of a cluster that has come
+// to disagree with its leader), and says with every heartbeat that there is no more. Where nothing was read, and asked
+// for all along, over inspections that found the stream longer, its leader is asked for the message itself: a stream's
+// last one may be deleted.
+static bool behind_suspect(struct cursor_private *p, struct stream_range range) {
+  const bool stands = p->asked_floor_seq == p->told_floor && p->pull_count > 0;
+  p->told_behind = stands && p->told_last > p->asked_floor_seq ? p->told_behind + 1 : 0;
+  if (p->told_behind >= BEHIND_INSPECTIONS) {
+    p->told_behind = 0;
+    return true;
+  }
+  p->told_last = range.last;
+  p->told_floor = p->asked_floor_seq;
+  return false;
+}
+
+static void behind_prove(struct cursor *cursor, struct cursor_actions *actions) {
+  cursor->p.proving = false;
+  if (cursor->p.floor_seq == cursor->p.told_floor)
+    cursor_disturb(cursor, actions, "the stream holds messages that the consumer does not tell of");
+}
+
 void inspect_stream(struct cursor *cursor, const struct cursor_input *input, struct cursor_actions *actions) {
   struct cursor_private *p = &cursor->p;
   if (!question_answer(cursor, CURSOR_ASKED_STREAM, input))
@@ -213,7 +245,9 @@ void inspect_stream(struct cursor *cursor, const struct cursor_input *input, str
     return;
   }
   inspect_expiry(cursor, range, actions);
-  question_ask(cursor, actions, CURSOR_ASKED_CONSUMER, 0, input->now_ns);
+  p->proving = behind_suspect(p, range);
+  const enum cursor_question next = p->proving ? CURSOR_ASKED_MESSAGE : CURSOR_ASKED_CONSUMER;
+  question_ask(cursor, actions, next, p->proving ? p->told_last : 0, input->now_ns);
 }
 
 void inspect_consumer(struct cursor *cursor, const struct cursor_input *input, struct cursor_actions *actions) {

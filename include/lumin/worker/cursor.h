@@ -81,6 +81,11 @@ struct cursor {
     int64_t inspected_ns;   // start of the last inspection
     uint64_t ahead_seq;     // CONSUMER.INFO said this was delivered, above what was taken; 0: no suspicion
     int64_t ahead_since_ns; // since when
+
+    uint64_t told_last;   // by the last inspection's STREAM.INFO
+    uint64_t told_floor;  // floor_seq then
+    uint32_t told_behind; // inspections in a row that found the stream longer, and nothing read
+    bool proving;         // the open ASK_MESSAGE is about told_last
   } p;
 };
 
@@ -118,7 +123,7 @@ struct cursor_input {
 
 enum cursor_action_kind {
   CURSOR_DO_ASK_STREAM_INFO, // while CHECKING, and at each inspection while READING
-  CURSOR_DO_ASK_MESSAGE,     // seq
+  CURSOR_DO_ASK_MESSAGE,     // seq: one to compare, or to move on to, or that the consumer does not tell of
   CURSOR_DO_CREATE_CONSUMER, // seq: start sequence
   CURSOR_DO_DELETE_CONSUMER, // generation: of the consumer to throw away
   CURSOR_DO_ASK_CONSUMER_INFO,

@@ -257,6 +257,29 @@ Test(cursor_reading, inspections_in_quick_succession_do_not_put_off_the_verdict)
              {1602, TIMER, "disturbed (the consumer has delivered messages that did not come)"});
 }
 
+// A heartbeat every half second, and nothing else.
+#define BEATS(second)                                                                                                  \
+  {(second) + 400, HEARTBEAT(100, 0), ""}, { (second) + 900, HEARTBEAT(100, 0), "" }
+#define BEHIND(second, last)                                                                                           \
+  BEATS(second), {(second) + 1000, TIMER, "info"}, {(second) + 1001, STREAM(1, last), "inspect"}, {                    \
+    (second) + 1002, CONSUMER(0), ""                                                                                   \
+  }
+
+Test(cursor_reading, the_stream_holds_what_the_consumer_does_not_tell_of) {
+  struct cursor_limits limits = trace_limits;
+  limits.inspect_interval_ns = NS_PER_SECOND;
+  TRACE_WITH(limits, READING, BEHIND(0, 103), BEHIND(1000, 104), BEATS(2000), {3000, TIMER, "info"},
+             {3001, STREAM(1, 104), "get 104"},
+             {3002, FOUND(104, 5004), "disturbed (the stream holds messages that the consumer does not tell of)"});
+  // It is deleted, or has come in the meantime; one that reads on is only busy.
+  TRACE_WITH(limits, READING, BEHIND(0, 103), BEHIND(1000, 104), BEATS(2000), {3000, TIMER, "info"},
+             {3001, STREAM(1, 104), "get 104"}, {3002, MISSING(104), ""}, BEHIND(3000, 104));
+  TRACE_WITH(limits, READING, BEHIND(0, 103), BEHIND(1000, 104), BEATS(2000), {3000, TIMER, "info"},
+             {3001, STREAM(1, 104), "get 104"}, {3002, MESSAGE(104, 1), "take 104"}, {3003, FOUND(104, 5004), ""});
+  TRACE_WITH(limits, READING, BEHIND(0, 109), BEHIND(1000, 109), {2900, MESSAGE(101, 1), "take 101"},
+             {3000, TIMER, "info"}, {3001, STREAM(1, 109), "inspect"});
+}
+
 Test(cursor_reading, the_first_inspection_waits_its_interval) {
   TRACE({70000, ATTACH(0, 0), "info"}, {70001, STREAM(1, 9), "create 1"}, {70002, CREATED, PULL1}, {70003, TIMER, ""});
 }
