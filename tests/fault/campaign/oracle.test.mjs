@@ -198,6 +198,14 @@ test("a command is missed, unless another replica had another one in its place w
   assert.equal(missed(replaced(999n, true)), 0);
   assert.equal(missed(replaced(999n, false)), 1);
   assert.equal(missed(replaced(-9_000_000_000n, true)), 1); // another stream's
+  const besides = (far) => (state) => {
+    state.harm.replicated = true;
+    state.outcomes.splice(4, 1);
+    state.outcomes.push({ ...state.outcomes[1], command: "90000000-0000-4000-8000-000000000000", ns: 998n });
+    if (far) state.commands[4].seq = 4000;
+  };
+  assert.equal(missed(besides(false)), 0);
+  assert.equal(missed(besides(true)), 1);
 });
 
 test("what came early to a stream that was made anew is excused, and nothing else", () => {

@@ -6,20 +6,35 @@ import { grouped } from "./snapshot.mjs";
 const near = 5_000_000_000n; // a stream that was made anew uses its sequences again much later
 const isNear = (a, b) => a !== b && (a < b ? b - a : a - b) < near;
 
-/** Since when replicas disagreed: from there on the stream has no one order any more. Undefined where they never did. */
-export function disagreement({ outcomesOfSeq, harm, tally }) {
-  if (!harm.replicated) return undefined;
-  const times = [];
-  for (const [, rows] of outcomesOfSeq) {
-    const sorted = rows.map(({ ns }) => ns).sort((a, b) => (a < b ? -1 : 1));
-    const index = sorted.findIndex((ns, i) => i > 0 && isNear(ns, sorted[i - 1]));
-    if (index > 0) times.push(sorted[index - 1]);
+const around = 512; // sequences: of what another replica had, a repetition has its outcome elsewhere
+
+const found = new WeakMap();
+
+// Sequences that stood for two commands, and when.
+function splits({ outcomesOfSeq, harm }) {
+  if (!harm.replicated) return [];
+  if (!found.has(outcomesOfSeq)) {
+    const list = [];
+    for (const [seq, rows] of outcomesOfSeq) {
+      const sorted = rows.map(({ ns }) => ns).sort((a, b) => (a < b ? -1 : 1));
+      const index = sorted.findIndex((ns, i) => i > 0 && isNear(ns, sorted[i - 1]));
+      if (index > 0) list.push({ seq, ns: sorted[index - 1] });
+    }
+    found.set(outcomesOfSeq, list);
   }
-  tally.split = times.length;
+  return found.get(outcomesOfSeq);
+}
+
+/** Since when replicas disagreed: from there on the stream has no one order any more. Undefined where they never did. */
+export function disagreement(state) {
+  const times = splits(state).map(({ ns }) => ns);
+  state.tally.split = times.length;
   return times.sort((a, b) => (a < b ? -1 : 1))[0];
 }
 
 /** Whether another command stood in the place of a message when it was read. */
-export function anotherStoodThere({ outcomesOfSeq, harm }, { seq, ns }) {
-  return Boolean(harm.replicated) && (outcomesOfSeq.get(seq) ?? []).some((row) => isNear(row.ns, ns));
+export function anotherStoodThere(state, { seq, ns }) {
+  const { outcomesOfSeq, harm } = state;
+  const there = harm.replicated && (outcomesOfSeq.get(seq) ?? []).some((row) => isNear(row.ns, ns));
+  return there || splits(state).some((split) => Math.abs(split.seq - seq) <= around && isNear(split.ns, ns));
 }
