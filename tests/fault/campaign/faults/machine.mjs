@@ -131,7 +131,18 @@ const takeOverLost = {
   },
 };
 
+/** Two tables are locked under the workers' hands, which may come to a deadlock. */
 async function goBack(stage, owners, workers) {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await goBackAtOnce(stage, owners, workers);
+    } catch (error) {
+      if (error.code !== "40P01" || tries === 10) throw error;
+    }
+  }
+}
+
+async function goBackAtOnce(stage, owners, workers) {
   const client = await stage.rig.postgres.client({ connectionString: stage.rig.postgres.superuserUrl });
   try {
     await client.query("BEGIN; SET LOCAL session_replication_role = replica; LOCK lumin.partitions, lumin.workers");
