@@ -57,7 +57,7 @@ test("a lease is renewed in time, and the row goes with the worker", async () =>
   }
   assert.ok((await rows())[0].lease_until > first.lease_until);
   // A worker that takes longer than half a second to answer has no line.
-  const cache = /^ok   cache +.+: \d+ users in \d+ of 65536 KiB, \d+ % of \d+ reads answered$/m;
+  const cache = /^ok   cache +.+: \d+ users in \d+ of 65536 KiB, \d+ % of \d+ reads answered; at rest: nobody asks$/m;
   const look = () => rig.run("lumin-user", ["health"], { role: "setup" });
   const health = await eventually(async () => {
     const done = await look();
