@@ -57,6 +57,7 @@ static void *opener_run(void *self) {
   struct database *database = &door->database;
   struct session_options options = worker_session_options(door->worker, "door", database->name, sizeof database->name);
   options.wait = (struct session_wait){door, session_wait_turn};
+  options.one_snapshot = true; // a user and its viewers, of one moment
   database->error[0] = '\0';
   if (session_open(&options, &database->fresh, database->error, sizeof database->error) != LUMIN_OK) {
     database->fresh = NULL;

@@ -452,6 +452,26 @@ test("list_profile_views: the last one first, each viewer once", async () => {
   await refused("list_profile_views", { userId }, "DELETED");
 });
 
+// The user is read, and then its viewers, who are locked until somebody has looked in between.
+test("list_profile_views: the user and its viewers are of one moment", async () => {
+  const { userId } = await create();
+  const client = await rig.postgres.client({ connectionString: rig.postgres.superuserUrl });
+  try {
+    await client.query("BEGIN; LOCK lumin.profile_views");
+    const asked = ask("list_profile_views", { userId });
+    const waits = "SELECT count(*)::int AS count FROM pg_locks WHERE NOT granted AND relation = 'lumin.profile_views'::regclass";
+    await rig.sqlUntil(waits, ({ count }) => count === 1);
+    const view = "INSERT INTO lumin.profile_views (user_id, viewer_id, last_viewed_ns, view_count) VALUES ($1, $2, 1, 1)";
+    await client.query(view, [userId, crypto.randomUUID()]);
+    await client.query("COMMIT");
+    assert.deepEqual((await asked).views, []);
+    assert.equal((await ask("list_profile_views", { userId })).views.length, 1);
+  } finally {
+    await client.query("DELETE FROM lumin.profile_views WHERE user_id = $1", [userId]);
+    await client.end();
+  }
+});
+
 test("page tokens that were changed, or come from elsewhere, and limits beyond all bounds", async () => {
   const [ada, eve] = [await create(), await create()];
   await done("activate", { userId: ada.userId });

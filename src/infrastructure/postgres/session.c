@@ -58,9 +58,10 @@ static enum lumin_status settings_apply(PGconn *connection, const struct session
                  "SET idle_in_transaction_session_timeout = %lld; SET plan_cache_mode = force_generic_plan; "
                  "SET client_min_messages = warning; SET search_path = pg_catalog; SET jit = off; "
                  "SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 2; SET tcp_keepalives_count = 3; "
-                 "SET synchronous_commit = on%s%s",
-                 (long long)ms, (long long)ms, (long long)ms, listens ? "; LISTEN " : "",
-                 listens ? options->channel : "");
+                 "SET synchronous_commit = on%s%s%s",
+                 (long long)ms, (long long)ms, (long long)ms,
+                 options->one_snapshot ? "; SET default_transaction_isolation = 'repeatable read'" : "",
+                 listens ? "; LISTEN " : "", listens ? options->channel : "");
   PGresult *result = PQexec(connection, sql);
   bool fine = PQresultStatus(result) == PGRES_COMMAND_OK;
   PQclear(result);

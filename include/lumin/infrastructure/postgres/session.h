@@ -21,6 +21,7 @@ struct session_options {
   int64_t connect_timeout_ns;
   int64_t statement_timeout_ns;
   const char *channel; // of notifications to hear; NULL: none
+  bool one_snapshot;   // what is asked for up to one Sync sees one state of the database
   struct session_wait wait;
 };
 
