@@ -107,7 +107,7 @@ export class Worker {
   }
 
   /** Waits until it has its row, and with it its turn at the partitions. */
-  async registered(timeout = 30_000) {
+  async registered(timeout = 90_000) {
     await eventually(() => this.id, { timeout, what: `${this.name} having started` });
   }
 
