@@ -69,7 +69,7 @@ static void refresher_rest(struct refresher *refresher) {
   }
   refresher->resting = rests;
   if (rests) {
-    cache_rest(refresher->worker->cache); // also where it was not trusted
+    cache_rest(refresher->worker->cache); // first: what the feed then says is no suspicion
     refresher_feed(refresher, (struct feed_input){.kind = FEED_IN_REST});
     log_info("cache_rests", log_string("reason", refresher->feed.reason));
     return;
@@ -151,9 +151,7 @@ static void ask(struct refresher *refresher, char kind, struct span subject, str
   }
 }
 
-static void do_suspect(struct refresher *refresher) {
-  (refresher->resting ? cache_rest : cache_suspect)(refresher->worker->cache);
-}
+static void do_suspect(struct refresher *refresher) { cache_suspect(refresher->worker->cache); }
 
 // The one that failed; a new one has another name.
 static void do_delete(struct refresher *refresher) {
