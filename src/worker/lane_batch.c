@@ -160,8 +160,10 @@ static enum lumin_status surprise_fenced(struct attempt *attempt) {
 }
 
 static enum lumin_status surprise_foreign(struct attempt *attempt) {
+  const struct session *session = attempt->lane->store.session;
   log_error("foreign_write", log_number("lane", attempt->lane->number),
-            log_string("what", "a user's version was written by somebody else; everything is dropped and read anew"));
+            log_string("what", "a user's version was written by somebody else; everything is dropped and read anew"),
+            log_optional("reason", span_from_text(session != NULL ? session_message(session) : "")));
   attempt->lane->quarrel = true;
   lane_release(attempt->lane);
   lane_pause(attempt->lane, NS_PER_SECOND); // it may well be so again

@@ -108,7 +108,7 @@ enum lumin_status lane_retake(struct lane *lane, struct arena *arena, struct par
 static bool partition_compare(struct lane *lane, uint16_t number, const struct partition_row *row) {
   struct partition_truth *truth = &lane->truths[number];
   if (row->input_seq == truth->input_seq && row->input_ts_ns == truth->input_ts_ns &&
-      row->event_position == truth->event_position) {
+      row->event_position == truth->event_position && row->dead_position == truth->dead_position) {
     return false;
   }
   memory_forget_partition(lane->memory, number);

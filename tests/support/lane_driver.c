@@ -231,7 +231,8 @@ static bool driver_is_done(const struct driver *driver) {
     return false;
   }
   for (uint32_t i = 0; i < lane->owned_count; i++) {
-    if (driver->next[lane->owned[i]] < driver->script.count) {
+    uint16_t number = lane->owned[i];
+    if (lane->partitions[number].state != PARTITION_OPEN || driver->next[number] < driver->script.count) {
       return false;
     }
   }

@@ -202,7 +202,7 @@ test("a command is missed, unless another replica had another one in its place w
     state.harm.replicated = true;
     state.outcomes.splice(4, 1);
     state.outcomes.push({ ...state.outcomes[1], command: "90000000-0000-4000-8000-000000000000", ns: 998n });
-    if (far) state.commands[4].seq = 4000;
+    if (far) state.commands[4].ns = 9_000_000_000n;
   };
   assert.equal(missed(besides(false)), 0);
   assert.equal(missed(besides(true)), 1);

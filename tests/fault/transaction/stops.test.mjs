@@ -266,3 +266,34 @@ test("a position that moved is read again, and the lane goes on from there", asy
     assert.deepEqual(await applied(), [...before, mine.at(-1).seq], `${place}: what stands behind it`);
   }
 });
+
+// Where a stream was read again from its beginning, another owner may have brought the partition to the same place.
+test("counters that moved are read again, though the position is the same", async () => {
+  const stream = new Stream({ seed: 26, partitions: 4 });
+  const userId = stream.userIn(0);
+  stream.add({ method: "create", userId, fields: { firstName: "Ada", email: "m@example.com" } });
+  for (let i = 0; i < 31; i++) stream.add({ method: "probe", userId }); // a batch without one dead sets the counter back
+  for (let i = 0; i < 12; i++) {
+    const dead = { method: "change_email", userId, fault: { dead: true, reason: "INVALID_ARGUMENT" } };
+    stream.add(dead, { payload: Buffer.alloc(8, 0xff) });
+  }
+  const others = 100;
+  for (const place of beliefs) {
+    await stage.begin(stream.messages);
+    const driver = await stage.driver({ env: stopAt(place, { LUMIN_LANE_BATCH: "4" }) });
+    assert.ok(await driver.stoppedOrEnded());
+    await stage.sql(
+      `WITH moved AS (UPDATE lumin.partitions SET dead_position = dead_position + $1 WHERE partition = 0
+                      RETURNING dead_position - $1 AS before)
+       INSERT INTO lumin.dead_commands
+         SELECT 0, before + i, 1, 1, gen_random_uuid(), 'probe', $2::uuid, 'INTERNAL', '', ''
+           FROM moved, generate_series(1, $1) i`,
+      [others, userId],
+    );
+    driver.resume();
+    await driver.finish();
+    const [told] = await stage.sql(`SELECT p.dead_position::int AS position, count(*)::int AS count, max(d.dead_position)::int AS last
+      FROM lumin.partitions p JOIN lumin.dead_commands d USING (partition) WHERE partition = 0 GROUP BY 1`);
+    assert.deepEqual(told, { position: 12 + others, count: 12 + others, last: 12 + others }, place);
+  }
+});

@@ -6,8 +6,6 @@ import { grouped } from "./snapshot.mjs";
 const near = 5_000_000_000n; // a stream that was made anew uses its sequences again much later
 const isNear = (a, b) => a !== b && (a < b ? b - a : a - b) < near;
 
-const around = 512; // sequences: of what another replica had, a repetition has its outcome elsewhere
-
 const found = new WeakMap();
 
 // Sequences that stood for two commands, and when.
@@ -32,9 +30,12 @@ export function disagreement(state) {
   return times.sort((a, b) => (a < b ? -1 : 1))[0];
 }
 
-/** Whether another command stood in the place of a message when it was read. */
+/**
+ * Whether another command stood in the place of a message when it was read, or may have: a reader that comes from one
+ * replica to another that is ahead in its count passes over as many as that, and what stands there was read before.
+ */
 export function anotherStoodThere(state, { seq, ns }) {
   const { outcomesOfSeq, harm } = state;
   const there = harm.replicated && (outcomesOfSeq.get(seq) ?? []).some((row) => isNear(row.ns, ns));
-  return there || splits(state).some((split) => Math.abs(split.seq - seq) <= around && isNear(split.ns, ns));
+  return there || splits(state).some((split) => isNear(split.ns, ns));
 }
