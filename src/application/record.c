@@ -28,6 +28,12 @@ struct partition_mark *batch_mark(struct batch *batch, uint16_t partition) {
   return mark;
 }
 
+bool mark_shows_commit(const struct partition_mark *mark, const struct partition_truth *now) {
+  bool moves = mark->new_seq != mark->old_seq || mark->new_ts_ns != mark->old_ts_ns;
+  return moves && now->input_seq == mark->new_seq && now->input_ts_ns == mark->new_ts_ns &&
+         now->event_position == mark->event_position && now->dead_position == mark->dead_position;
+}
+
 static int changed_compare(const void *a, const void *b) {
   return uuid_compare(&((const struct changed_user *)a)->user->id, &((const struct changed_user *)b)->user->id);
 }

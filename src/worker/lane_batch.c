@@ -170,15 +170,15 @@ static enum lumin_status surprise_foreign(struct attempt *attempt) {
   return attempt->status;
 }
 
-// All marks of a batch move together, so one of them tells.
+// All marks of a batch move together, so one of them tells. Where none does the batch is decided again, which changes
+// nothing if it was committed (guarantee 2).
 static bool batch_is_committed(const struct batch *batch, const struct partition_rows *rows) {
   size_t count = 0;
   const struct partition_mark *marks = batch_marks(batch, &count);
   for (size_t i = 0; i < rows->count; i++) {
     for (size_t j = 0; j < count; j++) {
-      const struct partition_row *row = &rows->rows[i];
-      if (row->partition == marks[j].partition && row->input_seq == marks[j].new_seq &&
-          row->input_ts_ns == marks[j].new_ts_ns && row->event_position == marks[j].event_position) {
+      struct partition_truth now = partition_row_truth(&rows->rows[i]);
+      if (rows->rows[i].partition == marks[j].partition && mark_shows_commit(&marks[j], &now)) {
         return true;
       }
     }
@@ -186,12 +186,20 @@ static bool batch_is_committed(const struct batch *batch, const struct partition
   return false;
 }
 
-// What is queued is read again from where the partitions stand.
+// What is queued is read again from where the partitions stand. Nor may an idle position stay that lies before these.
 static void lane_read_again(struct lane *lane) {
+  for (uint32_t i = 0; i < lane->owned_count; i++) {
+    lane->partitions[lane->owned[i]].advanced = (struct stream_position){0};
+  }
   reader_forget(lane);
   queue_pop(lane, lane->queue_count);
   lane->attach = true;
   lane->attach_at_ns = 0;
+}
+
+static bool lane_find_out(struct lane *lane, struct partition_rows *ret_rows) {
+  arena_reset(lane->scratch); // however often it is tried
+  return lane_reopen_session(lane) == LUMIN_OK && lane_retake(lane, lane->scratch, ret_rows) == LUMIN_OK;
 }
 
 // In doubt: the retake waits for a commit still in flight and tells the truth about it.
@@ -201,12 +209,11 @@ static enum lumin_status surprise_lost(struct attempt *attempt) {
   uint32_t owned = lane->owned_count;
   lane->counters.in_doubt++;
   log_warn("commit_in_doubt", log_number("lane", lane->number));
-  arena_reset(lane->scratch);
-  while (lane_reopen_session(lane) != LUMIN_OK || lane_retake(lane, lane->scratch, &rows) != LUMIN_OK) {
+  for (unsigned failures = 1; !lane_find_out(lane, &rows); failures += session_is_alive(lane->store.session)) {
     if (lane_stopping(lane)) {
       return LUMIN_STOPPED;
     }
-    lane_pause(lane, RETRY_PAUSE_FIRST);
+    lane_back_off(lane, failures); // connecting has pauses of its own
   }
   bool committed = batch_is_committed(attempt->batch, &rows);
   log_info("doubt_resolved", log_number("lane", lane->number),
@@ -220,6 +227,7 @@ static enum lumin_status surprise_lost(struct attempt *attempt) {
     lane_read_again(lane);
     return LUMIN_NOT_OWNER;
   }
+  lane->retake = !committed; // and compared: a failover may have lost what was committed before this batch, too
   attempt->status = committed ? LUMIN_OK : LUMIN_CONNECTION_LOST;
   return LUMIN_STOPPED; // no further attempt: what was not committed is taken again, with an empty arena
 }

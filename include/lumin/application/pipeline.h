@@ -75,6 +75,10 @@ const struct new_event *batch_events(const struct batch *batch, size_t *ret_coun
 const struct partition_mark *batch_marks(const struct batch *batch, size_t *ret_count);
 size_t batch_dead_count(const struct batch *batch);
 
+// Whether a partition that stands at `now` shows that the transaction with this mark was committed. A mark that moves
+// nothing shows nothing: after a stream was read again a batch may end where its partition stands already.
+bool mark_shows_commit(const struct partition_mark *mark, const struct partition_truth *now);
+
 // The id of a message's command: the one its headers name, or one that follows from its place and content.
 LUMIN_MUST_USE enum lumin_status inbound_command_id(const struct inbound *inbound, struct uuid *ret_command_id);
 

@@ -54,3 +54,24 @@ Test(surprises, memory_may_go_while_a_batch_doubts) {
   rig_check_tables(rig);
   rig_destroy(rig);
 }
+
+// A commit in doubt is looked up in the partitions' rows.
+Test(surprises, a_mark_shows_a_commit_where_it_moves) {
+  const struct partition_truth before = {.input_seq = 7, .input_ts_ns = 70, .event_position = 3, .dead_position = 1};
+  const struct partition_truth after = {.input_seq = 9, .input_ts_ns = 90, .event_position = 4, .dead_position = 1};
+  struct partition_mark mark = {.old_seq = 7, .old_ts_ns = 70, .new_seq = 9, .new_ts_ns = 90, .event_position = 4};
+  mark.dead_position = 1;
+  cr_expect(mark_shows_commit(&mark, &after));
+  cr_expect(!mark_shows_commit(&mark, &before));
+  mark.dead_position = 2;
+  cr_expect(!mark_shows_commit(&mark, &after), "a dead command is not there");
+}
+
+// What was read again ended where the partition stood already: whether another partition's part of it is committed it
+// cannot tell.
+Test(surprises, a_mark_that_does_not_move_shows_nothing) {
+  const struct partition_truth now = {.input_seq = 7, .input_ts_ns = 70, .event_position = 3};
+  const struct partition_mark mark = {
+      .old_seq = 7, .old_ts_ns = 70, .new_seq = 7, .new_ts_ns = 70, .event_position = 3};
+  cr_expect(!mark_shows_commit(&mark, &now));
+}
