@@ -25,7 +25,8 @@ static enum lumin_status dead_publish(struct lane *lane, uint16_t number, const 
   struct span subject = arena_printf(lane->scratch, "%.*s.dead.%.*s.%.*s", SPAN_ARGS(worker_prefix(lane->worker)),
                                      SPAN_ARGS(dead->method), SPAN_ARGS(dead->user_token));
   struct span reply =
-      lane_inbox_subject(lane, lane->scratch, "d.%u.%llu", (unsigned)number, (unsigned long long)dead->dead_position);
+      lane_inbox_subject(lane, lane->scratch, "d.%u.%llu.%llu", (unsigned)number,
+                         (unsigned long long)lane->truths[number].epoch, (unsigned long long)dead->dead_position);
   struct span payload = payload_fits(lane, dead) ? dead->payload : SPAN_EMPTY;
   if (subject.data == NULL || reply.data == NULL || !headers_are_whole(headers, count)) {
     return LUMIN_NO_MEMORY;
@@ -49,17 +50,20 @@ void lane_relay_dead(struct lane *lane, uint16_t number, int64_t now) {
   }
 }
 
+// The epoch tells an answer to what an earlier owner sent, or this one before a failover forgot it.
 void lane_dead_ack(struct lane *lane, struct span rest, struct span payload, int status) {
-  uint64_t number = 0, position = 0;
+  uint64_t number = 0, epoch = 0, position = 0;
   struct js_pub_ack ack;
   struct js_error error = {0};
-  if (!span_to_u64(span_cut(&rest, '.'), &number) || number >= lane->partition_count || !span_to_u64(rest, &position) ||
-      status != 0 || js_pub_ack_parse(payload, lane->turn, &ack, &error) != LUMIN_OK || error.code != 0) {
+  if (!span_to_u64(span_cut(&rest, '.'), &number) || number >= lane->partition_count ||
+      !span_to_u64(span_cut(&rest, '.'), &epoch) || !span_to_u64(rest, &position) || status != 0 ||
+      js_pub_ack_parse(payload, lane->turn, &ack, &error) != LUMIN_OK || error.code != 0) {
     return; // sent again after its time
   }
   struct partition *partition = &lane->partitions[number];
   struct partition_truth *truth = &lane->truths[number];
-  if (partition->state == PARTITION_OPEN && position == truth->dead_relayed + 1) {
+  if (partition->state == PARTITION_OPEN && partition->dead_sent && epoch == truth->epoch &&
+      position == truth->dead_relayed + 1) {
     truth->dead_relayed = position;
     partition->dirty = true;
     partition->dead_sent = false;
