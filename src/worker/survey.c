@@ -272,7 +272,11 @@ void survey_answer(struct lane *lane, struct span rest, struct span payload, int
     }
   } else if (survey->step == SURVEY_PULLING && span_equal(kind, SPAN_LITERAL("p")) &&
              (status == 404 || status == 408)) {
-    pull_send(lane);
+    if (survey->id_count > 0) {
+      survey_go_on(lane); // or the next pull would bring more ids than there is room for
+    } else {
+      pull_send(lane);
+    }
   }
 }
 

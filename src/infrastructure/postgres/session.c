@@ -211,9 +211,10 @@ static enum lumin_status refusal_note(struct session *session, const PGresult *r
   if (sqlstate == NULL) {
     return LUMIN_CONNECTION_LOST;
   }
+  constraint = constraint ? constraint : "";
   (void)snprintf(session->message, sizeof session->message, "%s",
-                 message && message_is_safe(sqlstate, result) ? message : "");
-  return refusal_meaning(sqlstate, constraint ? constraint : "");
+                 message && message_is_safe(sqlstate, result) ? message : constraint);
+  return refusal_meaning(sqlstate, constraint);
 }
 
 static enum lumin_status flush(struct session *session) {
