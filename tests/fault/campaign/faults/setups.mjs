@@ -4,6 +4,7 @@
 import { eventually, sleep, streams } from "../../../support/servers.mjs";
 import { lease } from "../stage.mjs";
 import { addresses } from "../setups/network.mjs";
+import { keepConfigs } from "./streams.mjs";
 
 // ---- network
 
@@ -41,10 +42,12 @@ const natsPower = {
     await sleep(random.below(1500));
     harm.commands.push("power cut");
     harm.dead.push("power cut");
+    const restore = await keepConfigs(stage); // a fault before may have changed one for a while, and the cut bring that back
     await stage.setting.cutPower(stage, "nats");
     await stage.rig.nats.begin();
     await sleep(random.below(300));
-    await eventually(() => stage.setup(), { timeout: 30_000, every: 500, what: "setup" }); // a young stream is gone
+    const mend = () => restore().then(() => stage.setup()); // a young stream is gone
+    await eventually(mend, { timeout: 30_000, every: 500, what: "setup" });
   },
 };
 

@@ -29,6 +29,18 @@ const updated = {
 /** A cluster that is finding a leader does not answer: what may be asked again is. */
 const patiently = (ask) => eventually(ask, { timeout: 30_000, every: 200, what: "the JetStream API" });
 
+/** Takes down how the streams are made; returns what makes those that are there so again. */
+export async function keepConfigs(stage) {
+  const names = Object.values(streams);
+  const infos = await stage.withOperator((operator) =>
+    Promise.all(names.map((name) => patiently(() => infoOf(operator, name)))),
+  );
+  return () =>
+    stage.withOperator(async (operator) => {
+      for (const { config } of infos) await updateStream(operator, config.name, config).catch(() => {});
+    });
+}
+
 /** Nobody captures the stream's subjects while `work` runs: publishes are refused. */
 export async function withoutSubjects(stage, stream, work) {
   await stage.withOperator(async (operator) => {
