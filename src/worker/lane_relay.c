@@ -140,6 +140,9 @@ static void events_refill(struct lane *lane, uint16_t number) {
   }
   for (size_t i = 0; i < events.count; i++) {
     const struct stored_event *event = &events.rows[i];
+    if (event->position > lane->truths[number].event_position) {
+      break; // whoever wrote it, it is not this lane's to publish: a stream forgets nothing
+    }
     if (!positions_skip(lane, number, event->position)) {
       return;
     }
