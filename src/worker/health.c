@@ -338,7 +338,7 @@ static void check_probe(struct health *health) {
   }
 }
 
-// ---- what each worker says of its cache
+// ---- what each worker says of its cache and its lanes
 
 static long long number_of(const json_t *object, const char *name) {
   return (long long)json_integer_value(json_object_get(object, name));
@@ -363,6 +363,17 @@ static void cache_show(const char *worker, const json_t *cache) {
        reads > 0 ? hits * 100 / reads : 0, reads, cache_use(cache));
 }
 
+static void writes_show(const char *worker, const json_t *lanes) {
+  long long count = 0;
+  size_t index = 0;
+  const json_t *lane = NULL;
+  json_array_foreach(lanes, index, lane) { count += number_of(lane, "foreign_writes"); }
+  if (count > 0) {
+    warn("writes", "%s met what somebody else had written, %lld times: foreign_write in its log says where", worker,
+         count);
+  }
+}
+
 static void statistics_show(natsMsg *message) {
   json_t *root = json_loadb(natsMsg_GetData(message), (size_t)natsMsg_GetDataLength(message), 0, NULL);
   const char *worker = json_string_value(json_object_get(json_object_get(root, "metadata"), "worker"));
@@ -372,6 +383,7 @@ static void statistics_show(natsMsg *message) {
     const json_t *data = json_object_get(endpoint, "data");
     if (data != NULL && worker != NULL) {
       cache_show(worker, json_object_get(data, "cache"));
+      writes_show(worker, json_object_get(data, "lanes"));
     }
   }
   json_decref(root);

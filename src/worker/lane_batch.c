@@ -164,6 +164,7 @@ static enum lumin_status surprise_foreign(struct attempt *attempt) {
   log_error("foreign_write", log_number("lane", attempt->lane->number),
             log_string("what", "a user's version was written by somebody else; everything is dropped and read anew"),
             log_optional("reason", span_from_text(session != NULL ? session_message(session) : "")));
+  attempt->lane->counters.foreign_writes++;
   attempt->lane->quarrel = true;
   lane_release(attempt->lane);
   lane_pause(attempt->lane, NS_PER_SECOND); // it may well be so again

@@ -86,15 +86,15 @@ static json_t *endpoints_info(const struct service_facts *facts) {
 }
 
 static json_t *lane_data(const struct lane_counters *lane) {
-  return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:b}", "batches",
-                   (json_int_t)lane->batches, "commands", (json_int_t)lane->commands, "events",
+  return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:b}",
+                   "batches", (json_int_t)lane->batches, "commands", (json_int_t)lane->commands, "events",
                    (json_int_t)lane->events, "conflicts", (json_int_t)lane->conflicts, "reattached",
                    (json_int_t)lane->reattached, "in_doubt", (json_int_t)lane->in_doubt, "fenced",
                    (json_int_t)lane->fenced, "dead", (json_int_t)lane->dead, "duplicates", (json_int_t)lane->duplicates,
                    "relay_conflicts", (json_int_t)lane->relay_conflicts, "relay_found", (json_int_t)lane->relay_found,
-                   "partitions", (json_int_t)lane->partitions, "waiting", (json_int_t)lane->waiting, "unrelayed",
-                   (json_int_t)lane->unrelayed, "alarms", (json_int_t)lane->alarms, "nats_up", lane->nats_up,
-                   "postgres_up", lane->postgres_up);
+                   "foreign_writes", (json_int_t)lane->foreign_writes, "partitions", (json_int_t)lane->partitions,
+                   "waiting", (json_int_t)lane->waiting, "unrelayed", (json_int_t)lane->unrelayed, "alarms",
+                   (json_int_t)lane->alarms, "nats_up", lane->nats_up, "postgres_up", lane->postgres_up);
 }
 
 static json_t *time_of(int64_t ns) {

@@ -105,6 +105,27 @@ test("health is bounded, whatever the database does", async () => {
   assert.ok(Date.now() - begun < 4500);
 });
 
+test("what somebody else has written is told by its constraint, and by health, until it is gone", async () => {
+  const worker = await start({ more: ["--set", "worker.name=ada"] });
+  await ownedBy("ada");
+  const publisher = await rig.connect("command_publisher");
+  const id = crypto.randomUUID();
+  const version = (wanted) => rig.sqlUntil(`SELECT version FROM lumin.users WHERE user_id = '${id}'`, (row) => Number(row?.version) === wanted);
+  await publishCommand(publisher, "create", id, { firstName: "Ada", email: "foreign@example.com" });
+  await version(1);
+  await rig.sql(`INSERT INTO lumin.events (user_id, version, partition, position, type, time_ns, command_id, body)
+    SELECT user_id, 2, partition, 1000000, type, time_ns, gen_random_uuid(), body FROM lumin.events WHERE user_id = '${id}'`);
+  await publishCommand(publisher, "change_username", id, { firstName: "Grace" });
+  await eventually(() => / foreign_write .* reason=events_pkey$/m.test(worker.logText()), { what: "foreign_write" });
+  const told = /^WARN writes +\S+ met what somebody else had written, \d+ times: foreign_write in its log says where$/m;
+  const look = async () => told.test((await rig.run("lumin-user", ["health"], { role: "setup" })).stdout);
+  await eventually(look, { what: "the warning" });
+  await rig.sql("DELETE FROM lumin.events WHERE position = 1000000");
+  await version(2);
+  assert.equal(await worker.stop(), 0);
+  assert.equal((await rig.run("lumin-user", ["verify"])).code, 0, "it was not published");
+});
+
 test("a database that restarts", async () => {
   const worker = await start();
   await rig.postgres.stop();

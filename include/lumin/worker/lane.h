@@ -18,6 +18,7 @@ struct lane_counters {
   uint64_t batches, commands, events, conflicts, reattached, in_doubt, fenced, dead, duplicates;
   uint64_t relay_conflicts; // publishes refused because another's event had come before
   uint64_t relay_found;     // events found on the stream where their publish was in doubt
+  uint64_t foreign_writes;  // batches that met what somebody else had written
   uint32_t partitions;      // owned
   uint32_t waiting;         // messages taken, not yet committed
   uint32_t unrelayed;       // events committed, not yet acknowledged
