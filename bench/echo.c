@@ -71,9 +71,9 @@ int main(int count, char **texts) {
                                  .name = "bench echo",
                                  .user = getenv("NATS_USER"),
                                  .password = getenv("NATS_PASSWORD"),
-                                 .inbox_prefix = getenv("LUMIN_NATS_INBOX_PREFIX"),
+                                 .inbox_prefix = "_INBOX_lumin_worker",
                                  .timeout_ns = 2 * NS_PER_SECOND};
-  bool complete = options.url != NULL && options.inbox_prefix != NULL;
+  bool complete = options.url != NULL;
   int end = complete ? echo_run(loop, &options, (size_t)reply_len) : 2;
   loop_destroy(loop);
   close(watch.fd);

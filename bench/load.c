@@ -68,7 +68,7 @@ static bool load_open(struct load *load) {
   if (load->wire == NULL || random_token(token) != LUMIN_OK) {
     return false;
   }
-  int len = snprintf(load->inbox, sizeof load->inbox, "%s.%s.", environment_text("LUMIN_NATS_INBOX_PREFIX"), token);
+  int len = snprintf(load->inbox, sizeof load->inbox, "_INBOX_lumin_%s.%s.", environment_text("NATS_USER"), token);
   load->inbox_len = (size_t)len;
   char pattern[sizeof load->inbox + 1];
   len = snprintf(pattern, sizeof pattern, "%s*", load->inbox);

@@ -118,7 +118,6 @@ export class Rig {
       NATS_URL: this.nats.url,
       NATS_USER: role,
       NATS_PASSWORD: this.nats.passwords[role],
-      LUMIN_NATS_INBOX_PREFIX: inboxPrefix(role),
       ...(this.nats.tls && { NATS_CA: this.nats.tls.ca, NATS_CERT: this.nats.tls.cert, NATS_KEY: this.nats.tls.key }),
     };
     const partitions = this.partitions && { LUMIN_PARTITIONS: String(this.partitions) }; // where they are not 32

@@ -280,7 +280,7 @@ with_role() {
     NATS_URL=nats://127.0.0.1:$(cat "$dev/nats.port")
     NATS_PASSWORD=$(password_of "$role")
     DATABASE_URL=$(database_url)
-    export NATS_URL NATS_USER=$role NATS_PASSWORD LUMIN_NATS_INBOX_PREFIX=_INBOX_lumin_$role DATABASE_URL
+    export NATS_URL NATS_USER=$role NATS_PASSWORD DATABASE_URL
     "$@"
   )
 }
@@ -292,14 +292,14 @@ start_worker() {
   ready worker 300 with_role setup build/release/lumin-user health
 }
 
+# print_env ROLE
 print_env() {
   cat <<END
 # The operator may call methods, send commands and read events. Every role has its own user name (gateway,
 # command_publisher, event_consumer, worker, setup, operator), password and inbox prefix (_INBOX_lumin_<role>).
 export NATS_URL=nats://127.0.0.1:$(cat "$dev/nats.port")
-export NATS_USER=operator
-export NATS_PASSWORD=$(password_of operator)
-export LUMIN_NATS_INBOX_PREFIX=_INBOX_lumin_operator
+export NATS_USER=$1
+export NATS_PASSWORD=$(password_of "$1")
 $(sed -n 's/^NATS_PASSWORD_/export &/p' "$dev/secrets")
 export DATABASE_URL=$(database_url)
 export PATH=$(printf %q "$root/build/release"):\$PATH

@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "internal.h"
 
@@ -14,6 +15,7 @@ static enum lumin_status config_create(struct config **ret_config, struct config
 static enum lumin_status file_apply(struct config *config, const char *path_or_null, struct config_error *error);
 static enum lumin_status overrides_apply(struct config *config, const struct config_override *overrides, size_t count,
                                          struct config_error *error);
+static enum lumin_status inbox_derive(struct config *config, struct config_error *error);
 
 enum lumin_status config_load(const char *path_or_null, const struct config_override *overrides, size_t count,
                               struct config **ret_config, struct config_error *ret_error) {
@@ -25,6 +27,8 @@ enum lumin_status config_load(const char *path_or_null, const struct config_over
     status = config_environment_read(config, ret_error);
   if (status == LUMIN_OK)
     status = overrides_apply(config, overrides, count, ret_error);
+  if (status == LUMIN_OK)
+    status = inbox_derive(config, ret_error);
   if (status == LUMIN_OK)
     status = config_check(config, ret_error);
   if (status == LUMIN_OK)
@@ -95,4 +99,20 @@ static enum lumin_status overrides_apply(struct config *config, const struct con
       status = config_refuse_unknown(error, &origin, "key", path, span_from_text(config_key_nearest(path)->path));
   }
   return status;
+}
+
+// Each role of deploy/nats/accounts.conf listens to its own inboxes alone; whoever runs a program as another role than
+// the worker has said enough with the user. luminctl does the same.
+static enum lumin_status inbox_derive(struct config *config, struct config_error *error) {
+  static const struct {
+    const char *user, *prefix;
+  } roles[] = {{"setup", "_INBOX_lumin_setup"}, {"operator", "_INBOX_lumin_operator"}};
+  const struct config_key *key = config_key_at(CONFIG_KEY_nats_inbox_prefix);
+  if (strcmp(config->nats_inbox_prefix, key->initial) != 0)
+    return LUMIN_OK;
+  for (size_t i = 0; i < sizeof roles / sizeof roles[0]; i++) {
+    if (strcmp(config->nats_user, roles[i].user) == 0)
+      return config_set(config, key, span_from_text(roles[i].prefix), &config->origins[CONFIG_KEY_nats_user], error);
+  }
+  return LUMIN_OK;
 }

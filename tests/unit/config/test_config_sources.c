@@ -187,3 +187,27 @@ Test(config_sources, memory_is_limited) {
   struct config_error error = refuse_with(NULL, overrides, COUNT, LUMIN_NO_MEMORY);
   cr_assert_str_eq(error.text, "no memory for the configuration");
 }
+
+// deploy/nats/accounts.conf gives each role its own.
+Test(config_sources, the_inbox_is_that_of_the_role) {
+  static const struct {
+    const char *user, *set, *expected;
+  } cases[] = {
+      {"worker", "", "_INBOX_lumin_worker"},
+      {"setup", "", "_INBOX_lumin_setup"},
+      {"operator", "", "_INBOX_lumin_operator"},
+      {"operator", "_INBOX_lumin_worker", "_INBOX_lumin_operator"}, // of a file that has every key
+      {"operator", "_INBOX_mine", "_INBOX_mine"},
+      {"somebody", "", "_INBOX_lumin_worker"},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    clearenv();
+    setenv("NATS_USER", cases[i].user, 1);
+    if (cases[i].set[0] != '\0') {
+      setenv("LUMIN_NATS_INBOX_PREFIX", cases[i].set, 1);
+    }
+    struct config *config = load();
+    cr_expect_str_eq(config->nats_inbox_prefix, cases[i].expected);
+    config_destroy(config);
+  }
+}

@@ -71,8 +71,8 @@ const mark = async (stage, what) => {
 };
 
 const operator = (stage) => {
-  const { NATS_USER, NATS_PASSWORD, LUMIN_NATS_INBOX_PREFIX } = stage.rig.environment("operator");
-  return { NATS_USER, NATS_PASSWORD, LUMIN_NATS_INBOX_PREFIX };
+  const { NATS_USER, NATS_PASSWORD } = stage.rig.environment("operator");
+  return { NATS_USER, NATS_PASSWORD };
 };
 
 const restore = (name, expired) => ({
