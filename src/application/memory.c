@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Users in one block of memory each, found by id, thrown out by age of use.
+// Users in one block of memory each, found by id, thrown out by age of use. Keeps guarantee 11: within its bytes.
 #include "lumin/application/memory.h"
 
 #include <stdlib.h>

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Between the reader and the wire: its actions as JetStream requests, and what arrives in the lane's inbox as its
 // input. A message is delivered under its own subject; the consumer's name in its reply subject says whose it is. All
-// else comes to "<inbox>.<letter>...", and the letter says what it answers.
+// else comes to "<inbox>.<letter>...", and the letter says what it answers. The queue grows no further than the reader
+// may ask for (guarantee 11).
 #include <stdlib.h>
 
 #include "inbound.h"

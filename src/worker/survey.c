@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The look at the event stream before a partition is opened.
+// The look at the event stream before a partition is opened: what is there is not published again (guarantee 8).
 #include "survey.h"
 
 #include <stdlib.h>

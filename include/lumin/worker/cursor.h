@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The cursor of one partition: where it stands in the command stream, and what to do about all that can go wrong there.
+// The cursor: where a reader stands in the command stream, and what to do about all that can go wrong there.
 // A pure state machine: inputs in, actions out; no socket, no clock. Keeps guarantees 4 (order of the stream) and 9
 // (nothing that the stream still holds is skipped in silence). Rules and traps: DESIGN section 5, "The cursor".
 //
