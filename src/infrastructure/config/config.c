@@ -108,6 +108,7 @@ static enum lumin_status inbox_derive(struct config *config, struct config_error
     const char *user, *prefix;
   } roles[] = {{"setup", "_INBOX_lumin_setup"}, {"operator", "_INBOX_lumin_operator"}};
   const struct config_key *key = config_key_at(CONFIG_KEY_nats_inbox_prefix);
+  assert(config != NULL);
   if (strcmp(config->nats_inbox_prefix, key->initial) != 0)
     return LUMIN_OK;
   for (size_t i = 0; i < sizeof roles / sizeof roles[0]; i++) {
