@@ -369,8 +369,8 @@ static void writes_show(const char *worker, const json_t *lanes) {
   const json_t *lane = NULL;
   json_array_foreach(lanes, index, lane) { count += number_of(lane, "foreign_writes"); }
   if (count > 0) {
-    warn("writes", "%s met what somebody else had written, %lld times: foreign_write in its log says where", worker,
-         count);
+    warn("writes", "%s met what somebody else had written, %lld times since it started: see foreign_write in its log",
+         worker, count);
   }
 }
 

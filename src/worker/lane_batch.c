@@ -162,7 +162,7 @@ static enum lumin_status surprise_fenced(struct attempt *attempt) {
 static enum lumin_status surprise_foreign(struct attempt *attempt) {
   const struct session *session = attempt->lane->store.session;
   log_error("foreign_write", log_number("lane", attempt->lane->number),
-            log_string("what", "a user's version was written by somebody else; everything is dropped and read anew"),
+            log_string("what", "somebody else wrote what this lane counts; everything is dropped and read anew"),
             log_optional("reason", span_from_text(session != NULL ? session_message(session) : "")));
   attempt->lane->counters.foreign_writes++;
   attempt->lane->quarrel = true;

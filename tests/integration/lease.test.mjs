@@ -117,7 +117,7 @@ test("what somebody else has written is told by its constraint, and by health, u
     SELECT user_id, 2, partition, 1000000, type, time_ns, gen_random_uuid(), body FROM lumin.events WHERE user_id = '${id}'`);
   await publishCommand(publisher, "change_username", id, { firstName: "Grace" });
   await eventually(() => / foreign_write .* reason=events_pkey$/m.test(worker.logText()), { what: "foreign_write" });
-  const told = /^WARN writes +\S+ met what somebody else had written, \d+ times: foreign_write in its log says where$/m;
+  const told = /^WARN writes +\S+ met what somebody else had written, \d+ times since it started: see foreign_write in its log$/m;
   const look = async () => told.test((await rig.run("lumin-user", ["health"], { role: "setup" })).stdout);
   await eventually(look, { what: "the warning" });
   await rig.sql("DELETE FROM lumin.events WHERE position = 1000000");

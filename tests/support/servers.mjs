@@ -16,7 +16,7 @@ import { spawn } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { NatsServer, inboxPrefix } from "./nats.mjs";
+import { NatsServer } from "./nats.mjs";
 import { PostgresServer } from "./postgres.mjs";
 import { Daemon, eventually, reachable, repository, serviceUser } from "./processes.mjs";
 
